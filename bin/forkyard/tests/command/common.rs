@@ -1,0 +1,128 @@
+//! Running the command as a user does, with a deadline on everything.
+
+use std::ffi::OsStr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// Longer than any of these runs takes on a slow machine; reaching it is a hang.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How a run of the command ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Exit code, if it was not killed.
+    pub(crate) code: Option<i32>,
+    /// What it wrote to standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// Standard output as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("text on standard output")
+    }
+
+    /// Standard output as JSON and nothing else.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).expect("JSON on standard output")
+    }
+
+    /// Panics unless it ended with `code`.
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+}
+
+/// The command, without the environment's say in width and colours.
+fn command(args: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forkyard"));
+    command
+        .args(args)
+        .env_remove("COLUMNS")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A command under way, which is killed if its test fails.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child().id()
+    }
+
+    /// Closes the reading end of its standard output.
+    pub(crate) fn close_stdout(&mut self) {
+        let child = self.0.as_mut().expect("under way");
+        drop(child.stdout.take());
+    }
+
+    fn child(&self) -> &Child {
+        self.0.as_ref().expect("under way")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Starts the command.
+pub(crate) fn start(args: &[impl AsRef<OsStr>]) -> Running {
+    let child = command(args).spawn();
+    Running(Some(child.expect("the command starts")))
+}
+
+/// Runs the command to its end.
+pub(crate) fn run(args: &[impl AsRef<OsStr>]) -> Run {
+    finish(start(args))
+}
+
+/// Waits for the end of a command that was started.
+pub(crate) fn finish(mut running: Running) -> Run {
+    let pid = running.id();
+    let child = running.0.take().expect("under way");
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(DEADLINE) else {
+        signal(pid, "KILL");
+        panic!("process {pid} did not end within {DEADLINE:?}");
+    };
+    let output = output.expect("its output can be read");
+    Run {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Sends a signal.
+pub(crate) fn signal(pid: u32, name: &str) -> ExitStatus {
+    let mut kill = Command::new("kill");
+    kill.args(["-s", name, &pid.to_string()]);
+    kill.status().expect("kill can be run")
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < DEADLINE, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,127 @@
+//! Interrupts, readers that go away, and where output ends up.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::common::{Running, finish, run, signal, start, wait_for};
+
+/// A search that ends in some hours: numbers with an even number of digits that read the same
+/// from both ends are divisible by 11.
+const ENDLESS: [&str; 5] = ["run", "primes", "1e15..1e16", "--pattern", "palindrome"];
+
+/// Starts it and waits until it has child processes.
+fn start_endless(more: &[&str]) -> Running {
+    let args: Vec<&str> = ENDLESS.iter().chain(more).copied().collect();
+    let child = start(&args);
+    wait_for("the start of workers", || has_children(child.id()));
+    child
+}
+
+fn has_children(pid: u32) -> bool {
+    let mut pgrep = Command::new("pgrep");
+    pgrep.args(["-P", &pid.to_string()]).stdout(Stdio::null());
+    pgrep.status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn one_interrupt_ends_the_run_with_its_report() {
+    for (name, start) in [("INT", "spawn"), ("TERM", "spawn"), ("INT", "fork")] {
+        let child = start_endless(&["--workers", "2", "--start", start]);
+        signal(child.id(), name);
+        let run = finish(child).expect_code(130);
+        let text = run.text();
+        assert!(text.contains("before the search was ended"), "{text}");
+        assert!(text.contains("worker 1"), "{text}");
+        assert!(text.contains("Limit: the run was interrupted"), "{text}");
+        assert!(
+            run.stderr.contains("interrupted: stopping"),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn an_interrupt_during_the_baseline_keeps_the_report_of_the_pool() {
+    let args = ["run", "spin", "--task-us", "1000", "--tasks", "60000"];
+    let more = ["--workers", "2", "--against", "sequential", "--json", "-"];
+    let all: Vec<&str> = args.iter().chain(&more).copied().collect();
+    let child = start(&all);
+    wait_for("the start of workers", || has_children(child.id()));
+    signal(child.id(), "INT");
+    let run = finish(child).expect_code(130);
+    let report = run.json();
+    assert!(report["against"].is_null());
+    assert!(report["tasks"].as_u64() < Some(60_000));
+    assert_eq!(report["processes"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    for args in [
+        &["run", "spin", "--tasks", "50", "--workers", "2"][..],
+        &[
+            "run",
+            "spin",
+            "--tasks",
+            "50",
+            "--workers",
+            "2",
+            "--json",
+            "-",
+        ],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let mut child = start(args);
+        child.close_stdout();
+        let run = finish(child).expect_code(0);
+        assert!(!run.stderr.contains("panicked"), "{args:?}: {}", run.stderr);
+        assert!(
+            !run.stderr.contains("cannot write"),
+            "{args:?}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn json_goes_where_it_is_sent() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("report.json");
+    let file = path.to_str().expect("text");
+    let to_file = run(&["run", "spin", "--tasks", "50", "--json", file]).expect_code(0);
+    assert!(to_file.text().starts_with("50 tasks"), "{}", to_file.text());
+    let text = fs::read_to_string(&path).expect("a report");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(json["workload"], "spin");
+
+    let to_stdout = run(&["run", "spin", "--tasks", "50", "--json", "-"]).expect_code(0);
+    assert_eq!(to_stdout.json()["schema"], "forkyard.run/1");
+    assert!(
+        to_stdout.stderr.starts_with("50 tasks"),
+        "{}",
+        to_stdout.stderr
+    );
+}
+
+#[test]
+fn quiet_leaves_the_answer() {
+    let run = run(&["run", "spin", "--tasks", "50", "--quiet"]).expect_code(0);
+    assert_eq!(run.text(), "50 tasks of 50.0 µs, every answer right\n");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn a_start_method_that_is_not_there_yet_says_so() {
+    let run = run(&["run", "spin", "--start", "forkserver"]).expect_code(5);
+    assert!(run.stderr.contains("take spawn or fork"), "{}", run.stderr);
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let plain = run(&["run", "spin", "--tasks", "50"]).expect_code(0);
+    assert!(!plain.text().contains('\u{1b}'));
+    let forced = run(&["run", "spin", "--tasks", "50", "--color", "always"]).expect_code(0);
+    assert!(forced.text().contains('\u{1b}'));
+}

@@ -1,0 +1,7 @@
+//! The command as a user sees it: what it prints, where, and how it ends.
+
+mod common;
+mod ending;
+mod hash_files;
+mod help;
+mod workloads;

@@ -1,0 +1,21 @@
+//! Runs workloads under measurement and reports where the time went.
+//!
+//! It does not decide what to run or how to speak to the shell: that is the command's part.
+//! It reads no options and writes to no stream but a progress bar.
+//!
+//! Start reading at [`run()`], which turns a workload and [`RunOptions`] into a [`RunReport`];
+//! the report becomes JSON in [`to_json`] and text in [`to_text`]. The sentence that names what
+//! limited a run comes from a table of rules in `text/advice.rs`.
+
+#![forbid(unsafe_code)]
+
+mod report;
+mod run;
+mod text;
+
+pub use forkyard_workloads::units;
+pub use report::{Comparison, RunReport, Verdict, to_json};
+pub use run::{
+    Against, AgainstError, Interrupts, Listener, NoListener, Reaction, RunError, RunOptions, run,
+};
+pub use text::{Style, to_text};

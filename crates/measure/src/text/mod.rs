@@ -1,0 +1,12 @@
+//! The report for people.
+
+mod advice;
+mod answer;
+mod bars;
+mod compose;
+mod facts;
+mod style;
+mod table;
+
+pub use compose::to_text;
+pub use style::Style;

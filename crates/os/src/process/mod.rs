@@ -1,0 +1,30 @@
+//! Processes: started, signalled, reaped, told apart.
+//!
+//! It starts and ends processes and does not watch them: that is [`crate::death`]. Start at [`spawn_self`] and
+//! [`fork`] for births, at [`reap`] and [`Exit`] for deaths.
+
+mod exit;
+mod fork;
+mod pid;
+mod reap;
+mod signal;
+mod spawn;
+mod worker;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(target_os = "macos")]
+use macos as platform;
+
+pub use exit::{EXIT_BYTES, Exit, ExitCause};
+pub use fork::{ForkError, Forked, fork};
+pub use pid::{Pid, is_alive};
+pub use platform::{set_name, start_time, thread_count};
+pub use reap::{reap, reap_any, reap_blocking};
+pub use signal::{Signal, kill};
+pub use spawn::{SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control};
+pub use worker::{become_worker, exit_now};

@@ -1,0 +1,40 @@
+//! What a new process does to stand on its own.
+
+use std::{mem, ptr};
+
+/// Takes the calling process out of what it inherited: default dispositions for all signals but those below, none
+/// blocked, and a process group of its own, out of the terminal's reach.
+///
+/// SIGPIPE stays ignored, as Rust programs expect, and SIGSEGV and SIGBUS keep the standard library's handler that
+/// reports stack overflows. Call it first in a worker, before any thread.
+pub fn become_worker() {
+    let kept = [libc::SIGSEGV, libc::SIGBUS, libc::SIGKILL, libc::SIGSTOP];
+    for signal in 1..32 {
+        let disposition = match signal {
+            libc::SIGPIPE => libc::SIG_IGN,
+            other if kept.contains(&other) => continue,
+            _ => libc::SIG_DFL,
+        };
+        // SAFETY: SIG_DFL and SIG_IGN run no code of ours in a handler. A number that this system does not use is
+        // refused without effect.
+        unsafe {
+            libc::signal(signal, disposition);
+        }
+    }
+    // SAFETY: a sigset_t is plain bits that sigemptyset sets; the mask of the calling thread is replaced by it, and a
+    // null pointer for the old mask is allowed. setpgid(0, 0) touches no memory; it fails only for a session's leader,
+    // which has a group of its own already.
+    unsafe {
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        libc::setpgid(0, 0);
+    }
+}
+
+/// Ends the calling process at once: no destructors, no exit handlers, no flushing, which a forked child must not run
+/// a second time.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit runs no code of this process and does not return.
+    unsafe { libc::_exit(code) }
+}

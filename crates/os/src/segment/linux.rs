@@ -1,0 +1,36 @@
+//! Sizing, reserving and random numbers on Linux.
+
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+
+use crate::OsError;
+use crate::error::retry;
+
+/// Makes a new object `len` bytes long with all its pages reserved.
+pub(super) fn grow(fd: &OwnedFd, len: usize) -> nix::Result<()> {
+    reserve(fd, len)
+}
+
+/// Reserves the pages; a page that is reserved cannot raise SIGBUS.
+pub(super) fn reserve(fd: &OwnedFd, len: usize) -> nix::Result<()> {
+    let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
+    retry(|| nix::fcntl::posix_fallocate(fd, 0, len))
+}
+
+/// Whether the place where `shm_open` works is there.
+pub(super) fn has_shared_memory() -> bool {
+    std::path::Path::new("/dev/shm").is_dir()
+}
+
+/// Fills `bytes` from the kernel's generator.
+pub(super) fn random(bytes: &mut [u8; 8]) -> Result<(), OsError> {
+    // SAFETY: the buffer is live and 8 bytes long. Up to 256 bytes are always given in full.
+    retry(
+        || match unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) } {
+            8 => Ok(()),
+            _ => Err(Errno::last()),
+        },
+    )
+    .map_err(|errno| OsError::new("get random numbers", errno))
+}

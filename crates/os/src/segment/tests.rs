@@ -1,0 +1,134 @@
+//! Names round trip; memory is shared, private to the user, reserved, and gone afterwards.
+
+use std::num::NonZeroUsize;
+
+use super::{Extent, MAX_CHILDREN, Segment, SegmentError, SegmentName, unlink};
+use crate::process::Pid;
+
+fn bytes(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap()
+}
+
+#[test]
+fn names_say_who_made_them_and_fit() {
+    let name = SegmentName::fresh().unwrap();
+    assert_eq!(name.creator_pid(), Pid::current());
+    assert!(name.creator_is_alive());
+    let longest = name.child(MAX_CHILDREN - 1);
+    assert!(longest.as_str().len() <= 31, "{longest}");
+    for text in [name.as_str(), longest.as_str(), &name.as_str()[1..]] {
+        let parsed = SegmentName::parse(text).unwrap();
+        assert_eq!(
+            parsed.as_str().trim_start_matches('/'),
+            text.trim_start_matches('/')
+        );
+        assert_eq!(parsed.creator_start(), name.creator_start());
+    }
+    assert_eq!(longest.child(3), name.child(3));
+    assert_ne!(name, SegmentName::fresh().unwrap());
+}
+
+#[test]
+fn the_longest_possible_name_fits() {
+    let text = "/fy-zzzzz-zzzzzzz-zzzzzzzzz.zzz";
+    assert_eq!(text.len(), 31);
+    assert!(SegmentName::parse(text).is_ok());
+}
+
+#[test]
+fn other_names_are_refused() {
+    for text in [
+        "",
+        "/",
+        "/fy-",
+        "/fy-1-2",
+        "/fy-1-2-3",
+        "/fy-0-2-123456789",
+        "/fy-1-2-12345678A",
+        "/fy-1-2-123456789.",
+        "/fy-1-2-123456789.1234",
+        "/fy-01-2-123456789",
+        "/fy-1-2-123456789-4",
+        "//fy-1-2-123456789",
+        "/fy-1-2-123456789/../x",
+        "/fy-1-+2-123456789",
+        "/fy-1-2-123456789.01",
+    ] {
+        let result = SegmentName::parse(text);
+        assert!(
+            matches!(result, Err(SegmentError::BadName { .. })),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_segment_is_shared_and_its_creator_unlinks_it() {
+    let name = SegmentName::fresh().unwrap();
+    let made = Segment::create(&name, bytes(10_000)).unwrap();
+    let seen = Segment::open(&name).unwrap();
+    assert!(made.len() == 10_000 && seen.len() >= 10_000);
+    // SAFETY: both mappings are live, 10 000 bytes long, and only this thread touches them.
+    unsafe {
+        made.as_ptr().add(9_999).write(42);
+        assert_eq!(seen.as_ptr().add(9_999).read(), 42);
+        assert_eq!(seen.as_ptr().read(), 0);
+    }
+    let again = Segment::create(&name, bytes(1));
+    assert!(matches!(again, Err(SegmentError::AlreadyExists { .. })));
+    drop(seen);
+    assert!(Segment::open(&name).is_ok(), "only the creator unlinks");
+    drop(made);
+    assert!(matches!(
+        Segment::open(&name),
+        Err(SegmentError::Missing { .. })
+    ));
+    assert!(!unlink(&name).unwrap());
+}
+
+#[test]
+fn an_extent_is_shared_and_stays_until_it_is_unlinked() {
+    let name = SegmentName::fresh().unwrap().child(0);
+    let made = Extent::create(&name, bytes(1 << 20)).unwrap();
+    let seen = Extent::open(&name, bytes(1 << 20)).unwrap();
+    // SAFETY: both mappings are live, a mebibyte long, and only this thread touches them.
+    unsafe {
+        made.as_ptr().write(7);
+        assert_eq!(seen.as_ptr().read(), 7);
+    }
+    let too_far = Extent::open(&name, bytes((1 << 20) + 20_000));
+    assert!(matches!(too_far, Err(SegmentError::TooSmall { .. })));
+    drop(made);
+    drop(seen);
+    assert!(unlink(&name).unwrap());
+    assert!(!unlink(&name).unwrap());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_file_system_is_an_error_that_says_so_and_leaves_nothing() {
+    let name = SegmentName::fresh().unwrap();
+    let limit = crate::limits::shm_free().unwrap().total;
+    let wanted = bytes(usize::try_from(limit).unwrap() + (1 << 30));
+    for result in [
+        Extent::create(&name, wanted).map(drop),
+        Segment::create(&name, wanted).map(drop),
+    ] {
+        let Err(error @ SegmentError::Full { .. }) = result else {
+            panic!("{result:?}");
+        };
+        assert!(error.to_string().contains("--shm-size"), "{error}");
+        assert!(!unlink(&name).unwrap(), "a failed creation leaves no name");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_segment_is_reserved_and_private() {
+    use std::os::unix::fs::MetadataExt;
+    let name = SegmentName::fresh().unwrap();
+    let _segment = Segment::create(&name, bytes(1 << 20)).unwrap();
+    let meta = std::fs::metadata(format!("/dev/shm{name}")).unwrap();
+    assert_eq!(meta.mode() & 0o777, 0o600);
+    assert!(meta.blocks() * 512 >= 1 << 20, "the pages are there");
+}

@@ -1,0 +1,87 @@
+//! How a new process finds its pool: by the name of the control segment.
+
+use forkyard_os::clock::{TickSource, adopt_tick_source, tick_source};
+use forkyard_os::process::{Pid, start_time};
+use forkyard_os::segment::{Segment, SegmentName, unlink};
+use forkyard_os::{exe, segment};
+use forkyard_shm::control::{AttachError, Control, Identity};
+
+use crate::mapped;
+
+/// A process's view of its pool's shared memory.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    pub(crate) control: Control,
+    pub(crate) name: SegmentName,
+    /// Keeps the mapping; `None` where it was inherited by fork and is never unmapped.
+    pub(crate) _segment: Option<Segment>,
+}
+
+/// Why a process cannot attach to its pool.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BootstrapError {
+    #[error("the pool's segment has no proper name: {0}")]
+    Name(#[from] segment::SegmentError),
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+}
+
+/// The identity that a supervisor writes and a worker compares.
+pub(crate) fn identity() -> Identity {
+    let me = Pid::current();
+    Identity {
+        supervisor_pid: me.as_raw().cast_unsigned(),
+        supervisor_start: start_time(me).unwrap_or(0),
+        exe_hash: exe::identity().map_or(0, |identity| identity.hash()),
+        clock: match tick_source() {
+            TickSource::Nanoseconds => 0,
+            TickSource::Counter => 1,
+        },
+    }
+}
+
+impl Attachment {
+    /// Attaches to the segment of that name.
+    pub(crate) fn open(name: &str) -> Result<Self, BootstrapError> {
+        let name = SegmentName::parse(name)?;
+        let segment = Segment::open(&name)?;
+        let control = mapped::attach_control(&segment)?;
+        let attachment = Self {
+            control,
+            name,
+            _segment: Some(segment),
+        };
+        attachment.adopt_clock();
+        Ok(attachment)
+    }
+
+    /// Counts ticks as the supervisor does.
+    fn adopt_clock(&self) {
+        adopt_tick_source(match self.control.identity().clock {
+            1 => TickSource::Counter,
+            _ => TickSource::Nanoseconds,
+        });
+    }
+
+    /// Whether this process runs the same executable as its supervisor.
+    pub(crate) fn is_same_build(&self) -> bool {
+        let theirs = self.control.identity().exe_hash;
+        theirs == 0 || exe::identity().map_or(0, |identity| identity.hash()) == theirs
+    }
+
+    /// The supervisor, and when it was started.
+    pub(crate) fn supervisor(&self) -> Option<(Pid, u64)> {
+        let identity = self.control.identity();
+        let pid = Pid::from_raw(identity.supervisor_pid.cast_signed())?;
+        Some((pid, identity.supervisor_start))
+    }
+}
+
+/// Takes every name of a pool away: its control segment's and its extents'. What is mapped
+/// stays. Harmless when repeated.
+pub(crate) fn unlink_all(name: &SegmentName, control: &Control) {
+    for id in mapped::directory(control).extents() {
+        let _ = unlink(&mapped::extent_name(name, id));
+    }
+    let _ = unlink(name);
+}

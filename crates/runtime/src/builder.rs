@@ -1,0 +1,290 @@
+//! Building a pool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forkyard_os::control::ControlSocket;
+use forkyard_os::death::DeathWatch;
+use forkyard_os::limits::shm_free;
+use forkyard_os::process::{ForkError, Forked, Pid, exit_now, fork, spawn_self_with_control};
+use forkyard_os::segment::SegmentName;
+use forkyard_shm::control::Control;
+use forkyard_shm::layout::Shape;
+use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
+use std::sync::atomic::Ordering;
+
+use crate::bootstrap::{Attachment, identity};
+use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase};
+use crate::error::BuildError;
+use crate::reaper::Reaper;
+use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
+use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
+
+/// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
+const SLOTS: u32 = 1024;
+/// Bytes of arguments in flight per worker at most, unless one alone is larger.
+const BYTES_AHEAD: u64 = 32 << 20;
+
+/// What a pool was asked to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) transport: Transport,
+    pub(crate) chunk_size: ChunkSize,
+    pub(crate) start_timeout: Duration,
+    pub(crate) most_failed_starts: u32,
+    pub(crate) bytes_ahead: u64,
+}
+
+/// Settings of a pool to be; see [`Pool::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until build()"]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    start_method: StartMethod,
+    transport: Transport,
+    chunk_size: ChunkSize,
+    check_every: CheckEvery,
+    start_timeout: Duration,
+    most_failed_starts: u32,
+    arena_limit: u64,
+}
+
+impl Default for PoolBuilder {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            start_method: StartMethod::default(),
+            transport: Transport::default(),
+            chunk_size: ChunkSize::default(),
+            check_every: CheckEvery::default(),
+            start_timeout: Duration::from_secs(30),
+            most_failed_starts: 5,
+            arena_limit: 0,
+        }
+    }
+}
+
+impl PoolBuilder {
+    /// How many worker processes, 1 to 255. Default: as many as this process may use cpus
+    /// ([`available_cpus`](crate::available_cpus)).
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How workers start. Default: [`StartMethod::Spawn`].
+    pub fn start_method(mut self, method: StartMethod) -> Self {
+        self.start_method = method;
+        self
+    }
+
+    /// How arguments and results travel. Default: [`Transport::Shared`].
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// How many items of a `map` travel in one message. Default: [`ChunkSize::Auto`].
+    pub fn chunk_size(mut self, chunk_size: ChunkSize) -> Self {
+        self.chunk_size = chunk_size;
+        self
+    }
+
+    /// How often searches look at the stop flag. Default: [`CheckEvery::Auto`].
+    pub fn check_every(mut self, check_every: CheckEvery) -> Self {
+        self.check_every = check_every;
+        self
+    }
+
+    /// How long a worker may take from its start to being ready. Default: 30 seconds, which
+    /// is plenty unless `main` does work before [`init`](crate::init).
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = timeout;
+        self
+    }
+
+    /// How many processes in a row may end before they are ready, until the pool gives their
+    /// seats up. Default: 5. (While the pool is built, the first is one too many.)
+    pub fn most_failed_starts(mut self, most: u32) -> Self {
+        self.most_failed_starts = most;
+        self
+    }
+
+    /// Bytes of shared memory that the pool's arena may take. Default: what the system has.
+    pub fn arena_limit(mut self, bytes: u64) -> Self {
+        self.arena_limit = bytes;
+        self
+    }
+
+    /// Starts the workers and waits until they are ready.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left behind then, neither process nor shared memory.
+    pub fn build(self) -> Result<Pool, BuildError> {
+        if init::was_skipped() {
+            // This is a worker whose program did not call init(): the supervisor says so,
+            // once, and here nothing more may happen.
+            exit_now(EXIT_SKIPPED_INIT);
+        }
+        if self.start_method != StartMethod::Fork && !init::was_called() {
+            return Err(BuildError::MissingInit);
+        }
+        let workers = self
+            .workers
+            .unwrap_or_else(|| crate::available_cpus().get().min(MAX_WORKERS));
+        if workers == 0 {
+            return Err(BuildError::NoWorkers);
+        }
+        if workers > MAX_WORKERS {
+            return Err(BuildError::TooManyWorkers {
+                asked: workers,
+                limit: MAX_WORKERS,
+            });
+        }
+        let core = Arc::new(self.make_core(workers)?);
+        let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
+        let reaper = Reaper::new(Arc::clone(&core), watch);
+        let waker = reaper.waker();
+        let thread = std::thread::Builder::new()
+            .name("forkyard-reaper".to_owned())
+            .spawn(move || reaper.run())
+            .map_err(|source| BuildError::Os {
+                what: "starting the pool's background thread",
+                source,
+            })?;
+        let pool = Pool::new(core, waker, thread);
+        match await_workers(&pool) {
+            None => Ok(pool),
+            Some(error) => {
+                pool.abort(Duration::ZERO);
+                Err(error)
+            }
+        }
+    }
+
+    fn make_core(&self, workers: usize) -> Result<Core, BuildError> {
+        let shape = Shape {
+            workers: workers as u32,
+            slots: SLOTS,
+        };
+        let memory = mapped::PoolMemory::create(shape, identity())?;
+        let control = *memory.control();
+        self.write_orders(&control, workers);
+        let starter = self.make_starter(memory.name(), &control)?;
+        let arena = mapped::attach_arena(&control, memory.name(), OwnerIndex::SUPERVISOR);
+        mapped::directory(&control).set_limit_bytes(self.arena_limit);
+        let seats = (0..workers)
+            .filter_map(|index| {
+                let link = match self.transport {
+                    Transport::Shared => Link::Lane(mapped::supervisor_lane(&control, index)),
+                    Transport::Copy => Link::Pipe(Box::<Pipe>::default()),
+                };
+                OwnerIndex::of_worker(index).map(|owner| Seat::new(index, owner, link))
+            })
+            .collect();
+        let shm_share = shm_free().map_or(u64::MAX, |space| space.total / 4);
+        let options = Options {
+            transport: self.transport,
+            chunk_size: self.chunk_size,
+            start_timeout: self.start_timeout,
+            most_failed_starts: self.most_failed_starts.max(1),
+            bytes_ahead: (BYTES_AHEAD * workers as u64).min(shm_share),
+        };
+        Ok(Core::new(
+            Arc::new(memory),
+            Arc::new(arena),
+            options,
+            starter,
+            seats,
+        ))
+    }
+
+    /// What every worker of the pool needs to know, whatever its generation.
+    fn write_orders(&self, control: &Control, workers: usize) {
+        for index in 0..workers {
+            let orders = &control.page(index).orders;
+            let copy = u32::from(self.transport == Transport::Copy);
+            orders.copy_path.store(copy, Ordering::Relaxed);
+            let every = match self.check_every {
+                CheckEvery::Auto => 0,
+                CheckEvery::Iterations(n) => n.get(),
+            };
+            orders.check_every.store(every, Ordering::Relaxed);
+        }
+    }
+
+    fn make_starter(&self, name: &SegmentName, control: &Control) -> Result<Starter, BuildError> {
+        match self.start_method {
+            StartMethod::Spawn => Ok(Starter::Spawn {
+                segment: name.as_str().to_owned(),
+            }),
+            StartMethod::Fork => {
+                let (ours, theirs) = control_line()?;
+                match fork().map_err(fork_error)? {
+                    Forked::Child => {
+                        drop(ours);
+                        let attachment = Attachment {
+                            control: *control,
+                            name: name.clone(),
+                            _segment: None,
+                        };
+                        zygote::run(theirs, attachment)
+                    }
+                    Forked::Parent(pid) => Ok(Starter::Zygote { socket: ours, pid }),
+                }
+            }
+            StartMethod::ForkServer => {
+                let (ours, theirs) = control_line()?;
+                let pid = spawn_self_with_control(&[(ZYGOTE_VARIABLE, name.as_str())], theirs)?;
+                Ok(Starter::Zygote { socket: ours, pid })
+            }
+        }
+    }
+}
+
+/// Waits until every worker is ready; the reason when one is not.
+fn await_workers(pool: &Pool) -> Option<BuildError> {
+    let waited = pool.core().drive(Patience::Next, None, |driver| {
+        if let Some(failure) = driver.start_failure.take() {
+            return Some(Some(failure.into_build_error()));
+        }
+        driver
+            .seats
+            .iter()
+            .all(|seat| seat.phase == SeatPhase::Up)
+            .then_some(None)
+    });
+    waited.flatten()
+}
+
+fn control_line() -> Result<(ControlSocket, ControlSocket), BuildError> {
+    ControlSocket::pair().map_err(|error| BuildError::Os {
+        what: "making the zygote's control line",
+        source: std::io::Error::other(error),
+    })
+}
+
+fn fork_error(error: ForkError) -> BuildError {
+    match error {
+        ForkError::Threads { count } => BuildError::ForkFromThreads { threads: count },
+        other => BuildError::Os {
+            what: "forking the zygote",
+            source: std::io::Error::other(other),
+        },
+    }
+}
+
+fn os<E>(what: &'static str) -> impl FnOnce(E) -> BuildError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    move |error| BuildError::Os {
+        what,
+        source: std::io::Error::other(error),
+    }
+}
+
+/// The process that a pool belongs to: a forked child's copy of it is nobody's.
+pub(crate) fn this_process() -> Pid {
+    Pid::current()
+}

@@ -1,0 +1,111 @@
+//! What a task can ask about the worker it runs in.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+use forkyard_shm::control::Control;
+use forkyard_shm::{CheckEvery, OwnerIndex, Round, StopFlag};
+
+use crate::{Arena, Search};
+
+/// The worker that runs the calling task, or, outside a worker, nothing in particular.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) seat: Option<WorkerSeat>,
+    pub(crate) arena: Option<Arena>,
+    pub(crate) check_every: CheckEvery,
+    idle_flag: StopFlag,
+}
+
+/// Where a worker sits.
+#[derive(Debug)]
+pub(crate) struct WorkerSeat {
+    pub(crate) index: usize,
+    pub(crate) owner: OwnerIndex,
+    pub(crate) generation: u32,
+    pub(crate) control: Control,
+}
+
+static CONTEXT: OnceLock<Context> = OnceLock::new();
+
+thread_local! {
+    static ROUND: Cell<u32> = const { Cell::new(u32::MAX) };
+}
+
+/// The context of the calling task; an inert one outside a worker.
+///
+/// ```
+/// // Not in a worker: no index, and a search that nobody stops.
+/// let context = forkyard::context();
+/// assert_eq!(context.worker(), None);
+/// assert!(!context.search().is_stopped());
+/// ```
+pub fn context() -> &'static Context {
+    CONTEXT.get_or_init(|| Context {
+        seat: None,
+        arena: None,
+        check_every: CheckEvery::Auto,
+        idle_flag: StopFlag::new(),
+    })
+}
+
+impl Context {
+    /// Becomes this process's context. Only a worker calls this, once, before any task.
+    pub(crate) fn install(
+        seat: WorkerSeat,
+        arena: Arena,
+        check_every: CheckEvery,
+    ) -> &'static Self {
+        let mut new = Some(Self {
+            seat: Some(seat),
+            arena: Some(arena),
+            check_every,
+            idle_flag: StopFlag::new(),
+        });
+        let context = CONTEXT.get_or_init(|| match new.take() {
+            Some(context) => context,
+            None => unreachable!("the initialiser runs once"),
+        });
+        assert!(
+            new.is_none(),
+            "forkyard::context() was called before forkyard::init(); make init() the first \
+             line of main()"
+        );
+        context
+    }
+
+    /// Notes the round of the task that is about to run.
+    pub(crate) fn enter_round(round: u32) {
+        ROUND.set(round);
+    }
+
+    /// The index of this worker in its pool; `None` outside a worker.
+    #[must_use]
+    pub fn worker(&self) -> Option<usize> {
+        self.seat.as_ref().map(|seat| seat.index)
+    }
+
+    /// Which incarnation of the worker this is: 0 for the first.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.seat.as_ref().map_or(0, |seat| seat.generation)
+    }
+
+    /// The stop flag as this task sees it: up when its pool is aborted, or its round is over.
+    /// Outside a worker it is never up.
+    #[must_use]
+    pub fn search(&self) -> Search<'_> {
+        let (flag, round) = match &self.seat {
+            // A task without a round is stopped by an abort alone, which tops every round.
+            Some(seat) => (&seat.control.header().stop.0, ROUND.get()),
+            None => (&self.idle_flag, u32::MAX),
+        };
+        Search::new(flag, Round::from_number(round), self.check_every)
+    }
+
+    /// The pool's arena; `None` outside a worker.
+    #[must_use]
+    pub fn arena(&self) -> Option<&Arena> {
+        self.arena.as_ref()
+    }
+}

@@ -1,0 +1,137 @@
+//! Taking results.
+
+use std::sync::atomic::Ordering;
+
+use forkyard_os::process::{Signal, kill};
+use forkyard_shm::arena::Descriptor;
+use forkyard_shm::lane::{Message, Where};
+use forkyard_shm::layout::Phase;
+
+use super::link::Arrived;
+use super::{Core, Driver, Link, Reply, SeatPhase};
+use crate::error::TaskError;
+use crate::parcel::Body;
+
+impl Driver {
+    /// Takes everything that has come. Returns how many results.
+    pub(crate) fn poll(&mut self, core: &Core) -> usize {
+        (0..self.seats.len())
+            .map(|seat| {
+                self.notice_ready(core, seat);
+                self.seats[seat].link.pump(&core.control, seat);
+                self.take_all(core, seat)
+            })
+            .sum()
+    }
+
+    /// A worker that was starting and says that it is ready takes its seat.
+    fn notice_ready(&mut self, core: &Core, index: usize) {
+        let seat = &mut self.seats[index];
+        let SeatPhase::Starting { .. } = seat.phase else {
+            return;
+        };
+        let vitals = &core.control.page(index).vitals;
+        if vitals.phase() != Phase::Ready
+            || vitals.generation.load(Ordering::Relaxed) != seat.generation
+        {
+            return;
+        }
+        if let Link::Pipe(pipe) = &mut seat.link {
+            if let Err(error) = pipe.accept() {
+                seat.fault = Some(error.to_string());
+                if let Some(pid) = seat.pid {
+                    let _ = kill(pid, Signal::Kill);
+                }
+                return;
+            }
+        }
+        seat.phase = SeatPhase::Up;
+        self.failed_starts = 0;
+    }
+
+    /// Takes every result of one worker.
+    pub(super) fn take_all(&mut self, core: &Core, index: usize) -> usize {
+        let mut taken = 0;
+        while !self.seats[index].in_flight.is_empty() {
+            let seat = &mut self.seats[index];
+            match seat.link.take(&core.control, index) {
+                Arrived::Nothing => break,
+                Arrived::Result(message, body) => {
+                    let outcome = self.receive(core, index, message, body);
+                    self.settle(index, outcome);
+                    taken += 1;
+                }
+                Arrived::Fault(fault) => {
+                    self.condemn(index, fault);
+                    break;
+                }
+            }
+        }
+        if taken > 0 {
+            let seat = &mut self.seats[index];
+            seat.taken += taken as u64;
+            // Release: pairs with the worker's Acquire before it lets go of what it kept for
+            // these results; what we resolved from them is ours by now.
+            core.control
+                .page(index)
+                .orders
+                .taken
+                .store(seat.taken, Ordering::Release);
+        }
+        taken
+    }
+
+    /// Makes a received message ours: a payload in a block is resolved while its sender
+    /// still holds it.
+    fn receive(
+        &mut self,
+        core: &Core,
+        index: usize,
+        message: Message,
+        body: Body,
+    ) -> Result<(Message, Body), TaskError> {
+        let fault = |fault: String| TaskError::Fault {
+            worker: index,
+            fault,
+        };
+        match (message.place(), &body) {
+            (Ok(Where::Block), Body::Inline(bytes)) => {
+                let descriptor: Descriptor =
+                    bytemuck::pod_read_unaligned(&bytes[..size_of::<Descriptor>()]);
+                match core.arena.resolve(&descriptor) {
+                    Ok(block) => Ok((message, Body::Block(block))),
+                    Err(error) => Err(fault(error.to_string())),
+                }
+            }
+            (Ok(_), _) => Ok((message, body)),
+            (Err(error), _) => Err(fault(error.to_string())),
+        }
+    }
+
+    /// The oldest message of a seat has come to its end.
+    pub(super) fn settle(&mut self, index: usize, outcome: Result<(Message, Body), TaskError>) {
+        if let Some(done) = self.seats[index].in_flight.pop_front() {
+            self.reply(
+                done.batch,
+                Reply {
+                    first: done.first,
+                    items: done.items,
+                    worker: index,
+                    outcome,
+                },
+            );
+        }
+    }
+
+    /// A worker wrote what it must not: it is killed, and its task in hand gets the reason.
+    pub(super) fn condemn(&mut self, index: usize, fault: String) {
+        let seat = &mut self.seats[index];
+        if seat.fault.is_none() {
+            tracing::error!(worker = index, fault, "worker broke the protocol; killed");
+            seat.fault = Some(fault);
+            if let Some(pid) = seat.pid {
+                let _ = kill(pid, Signal::Kill);
+            }
+        }
+    }
+}

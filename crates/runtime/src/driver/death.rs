@@ -1,0 +1,335 @@
+//! When a worker is gone: what it had done, what it was doing, what it had not begun.
+//!
+//! ```text
+//!   reaped ─> take its last results ─> the message it ran: WorkerDied (or Fault)
+//!          ─> messages it had not begun: back to the front of `pending`
+//!          ─> its blocks, its claim, its lock: given back
+//!          ─> its row of timings: closed
+//!          ─> the seat: a replacement, or Gone
+//! ```
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use forkyard_os::clock::now_ns;
+use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill};
+use forkyard_shm::layout::Phase;
+
+use super::link::Remains;
+use super::{Core, Driver, Escalation, PoolPhase, SeatPhase, Ticket};
+use crate::error::{BuildError, TaskError, WorkerDeath};
+use crate::start::{EXIT_SKIPPED_INIT, OsPark};
+use crate::{mapped, timings};
+
+/// Why the pool stopped starting workers.
+#[derive(Debug, Clone)]
+pub(crate) enum StartFailure {
+    /// A worker ended before it was ready.
+    Died {
+        worker: usize,
+        pid: i32,
+        cause: ExitCause,
+        phase: Phase,
+    },
+    /// A worker did not become ready in time.
+    TimedOut {
+        worker: usize,
+        pid: i32,
+        within: Duration,
+    },
+    /// No process could be started.
+    NotStarted(String),
+}
+
+impl fmt::Display for StartFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotStarted(why) => write!(f, "no worker process could be started: {why}"),
+            other => other.clone().into_build_error().fmt(f),
+        }
+    }
+}
+
+impl StartFailure {
+    pub(crate) fn into_build_error(self) -> BuildError {
+        match self {
+            Self::Died {
+                worker,
+                cause: ExitCause::Code(EXIT_SKIPPED_INIT),
+                ..
+            } => BuildError::WorkerSkippedInit { worker },
+            Self::Died {
+                worker,
+                pid,
+                cause,
+                phase,
+            } => BuildError::DiedAtStart {
+                worker,
+                pid,
+                cause,
+                hint: match phase {
+                    Phase::OtherBuild => "; it is another build than this process: the program's \
+                                          file was replaced while it ran, start it again"
+                        .to_owned(),
+                    Phase::NoLink => {
+                        "; it could not connect its pipe: is TMPDIR writable and short?".to_owned()
+                    }
+                    _ => String::new(),
+                },
+            },
+            Self::TimedOut {
+                worker,
+                pid,
+                within,
+            } => BuildError::HandshakeTimeout {
+                worker,
+                pid,
+                within,
+            },
+            Self::NotStarted(why) => BuildError::Os {
+                what: "starting a worker",
+                source: std::io::Error::other(why),
+            },
+        }
+    }
+}
+
+impl Driver {
+    /// A worker was reaped.
+    pub(crate) fn on_exit(&mut self, core: &Core, index: usize, exit: &Exit) {
+        // What it did before it died counts, also when it was ready for a moment only.
+        self.poll(core);
+        let page = core.control.page(index);
+        let was = self.seats[index].phase;
+        let death = WorkerDeath {
+            worker: index,
+            generation: self.seats[index].generation,
+            pid: exit.pid.as_raw(),
+            cause: exit.cause,
+            peak_rss_bytes: exit.peak_rss_bytes,
+        };
+        tracing::debug!(?death, ?was, "worker reaped");
+        let running = self.bury_messages(core, index, &death);
+        self.rows.push(timings::of_reaped(
+            core,
+            &self.seats[index],
+            exit,
+            now_ns(),
+            running,
+        ));
+        let owner = self.seats[index].owner;
+        core.control.result().give_back(owner);
+        core.control.header().lock.0.give_back(owner, &OsPark);
+        mapped::reclaim(&core.arena, owner);
+        let phase_at_death = page.vitals.phase();
+        self.seats[index].link.reset();
+        self.seats[index].pid = None;
+        self.seats[index].mean_ns = 0;
+        match was {
+            SeatPhase::Ending | SeatPhase::Gone => self.seats[index].phase = SeatPhase::Gone,
+            SeatPhase::Starting { .. } => {
+                self.failed_starts += 1;
+                let failure = if self.seats[index].start_timed_out {
+                    StartFailure::TimedOut {
+                        worker: index,
+                        pid: death.pid,
+                        within: core.options.start_timeout,
+                    }
+                } else {
+                    StartFailure::Died {
+                        worker: index,
+                        pid: death.pid,
+                        cause: exit.cause,
+                        phase: phase_at_death,
+                    }
+                };
+                self.start_failed(core, index, failure);
+            }
+            SeatPhase::Up | SeatPhase::Vacant => {
+                self.deaths.push(death);
+                self.seats[index].phase = SeatPhase::Vacant;
+                self.vacate_if_ending(index);
+            }
+        }
+        self.recount_awake(core);
+        self.give_up_if_hopeless();
+    }
+
+    /// Resolves or takes back what a dead worker had in flight. Returns whether it died in
+    /// the middle of a task.
+    fn bury_messages(&mut self, core: &Core, index: usize, death: &WorkerDeath) -> bool {
+        let fault = self.seats[index].fault.take();
+        let mut running = false;
+        let mut unbegun = Vec::new();
+        let count = self.seats[index].in_flight.len();
+        for nth in 0..count {
+            let remains = self.seats[index].link.remains(nth, &core.control, index);
+            let Some(message) = self.seats[index].in_flight.pop_front() else {
+                break;
+            };
+            let ticket = Ticket {
+                batch: message.batch,
+                first: message.first,
+                items: message.items,
+            };
+            let fault_error = |fault: String| TaskError::Fault {
+                worker: index,
+                fault,
+            };
+            match remains {
+                Remains::Unbegun(mut parcel) => {
+                    parcel.attached = message.attached;
+                    unbegun.push((ticket, parcel));
+                }
+                Remains::Running => {
+                    running = true;
+                    let error = match &fault {
+                        Some(fault) => fault_error(fault.clone()),
+                        None => TaskError::WorkerDied(death.clone()),
+                    };
+                    self.refuse(ticket, error);
+                }
+                Remains::Fault(found) => {
+                    self.refuse(ticket, fault_error(fault.clone().unwrap_or(found)));
+                }
+            }
+        }
+        for item in unbegun.into_iter().rev() {
+            self.pending.push_front(item);
+        }
+        running
+    }
+
+    /// A process was not to be had, or did not become ready: try again, or give the seat up.
+    pub(crate) fn start_failed(&mut self, core: &Core, index: usize, failure: StartFailure) {
+        if self.phase == PoolPhase::Open && self.failed_starts < core.options.most_failed_starts {
+            self.seats[index].phase = SeatPhase::Vacant;
+        } else {
+            self.seats[index].phase = SeatPhase::Gone;
+        }
+        // The first cause is the one to tell.
+        self.start_failure.get_or_insert(failure);
+        self.give_up_if_hopeless();
+    }
+
+    /// When the pool ends, a vacant seat stays empty unless work is left.
+    pub(crate) fn vacate_if_ending(&mut self, index: usize) {
+        let needed = match self.phase {
+            PoolPhase::Open => true,
+            PoolPhase::Closing => !self.pending.is_empty(),
+            PoolPhase::Aborted => false,
+        };
+        if !needed {
+            self.seats[index].phase = SeatPhase::Gone;
+        }
+    }
+
+    /// With no worker left and none to come, pending tasks get the reason.
+    fn give_up_if_hopeless(&mut self) {
+        if let Some(error) = self.hopeless() {
+            for (ticket, _) in std::mem::take(&mut self.pending) {
+                self.refuse(ticket, error.clone());
+            }
+        }
+    }
+
+    /// The count of processes awake is a hint that a death leaves wrong: count anew.
+    fn recount_awake(&self, core: &Core) {
+        let awake = self
+            .seats
+            .iter()
+            .filter(|seat| seat.is_occupied())
+            .filter(|seat| {
+                let vitals = &core.control.page(seat.index).vitals;
+                vitals.parked.load(Ordering::Relaxed) == 0
+            })
+            .count();
+        let awake = u32::try_from(awake).unwrap_or(u32::MAX).saturating_add(1);
+        core.control
+            .header()
+            .awake
+            .0
+            .store(awake, Ordering::Relaxed);
+    }
+
+    /// Ends the pool without finishing its work. Results that are there are kept.
+    pub(crate) fn abort(&mut self, core: &Core, grace: Duration) {
+        if self.phase == PoolPhase::Aborted {
+            return;
+        }
+        self.poll(core);
+        self.phase = PoolPhase::Aborted;
+        core.control.header().stop.0.raise_for_ever();
+        for (ticket, _) in std::mem::take(&mut self.pending) {
+            self.refuse(ticket, TaskError::Aborted);
+        }
+        for index in 0..self.seats.len() {
+            while let Some(lost) = self.seats[index].in_flight.pop_front() {
+                let ticket = Ticket {
+                    batch: lost.batch,
+                    first: lost.first,
+                    items: lost.items,
+                };
+                self.refuse(ticket, TaskError::Aborted);
+            }
+            let seat = &mut self.seats[index];
+            match seat.phase {
+                SeatPhase::Vacant => seat.phase = SeatPhase::Gone,
+                SeatPhase::Starting { .. } | SeatPhase::Up => {
+                    seat.phase = SeatPhase::Ending;
+                    // Wakes a lane's worker that sleeps; one on a pipe sees its end.
+                    if seat.link.works_before_ready() {
+                        self.send_pill(core, index);
+                    } else {
+                        seat.link.sever();
+                    }
+                }
+                SeatPhase::Ending | SeatPhase::Gone => {}
+            }
+        }
+        self.escalation = Some((Instant::now() + grace, Escalation::Term));
+    }
+
+    /// Does what is due of an abort, and says when to look again.
+    pub(crate) fn escalate(&mut self, now: Instant) -> Option<Instant> {
+        let (due, step) = self.escalation?;
+        if self.all_gone() {
+            self.escalation = None;
+            return None;
+        }
+        if now < due {
+            return Some(due);
+        }
+        match step {
+            Escalation::Term => {
+                self.signal_all(Signal::Term);
+                let next = now + TERM_TO_KILL;
+                self.escalation = Some((next, Escalation::Kill));
+                Some(next)
+            }
+            Escalation::Kill => {
+                self.signal_all(Signal::Kill);
+                self.escalation = Some((now + TERM_TO_KILL, Escalation::Kill));
+                Some(now + TERM_TO_KILL)
+            }
+        }
+    }
+
+    /// Sends every worker process a signal.
+    pub(crate) fn signal_all(&self, signal: Signal) {
+        for pid in self.seats.iter().filter_map(|seat| seat.pid) {
+            signal_pid(pid, signal);
+        }
+    }
+}
+
+/// How long a worker has between SIGTERM and SIGKILL.
+const TERM_TO_KILL: Duration = Duration::from_millis(500);
+
+fn signal_pid(pid: Pid, signal: Signal) {
+    // The process is ours and not yet reaped, so the pid is still its own.
+    if let Err(error) = kill(pid, signal) {
+        tracing::warn!(%pid, %error, "signal not delivered");
+    }
+}

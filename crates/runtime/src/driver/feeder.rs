@@ -1,0 +1,54 @@
+//! Sending what is pending while nobody waits: a thread that exists only once tasks were
+//! submitted faster than lanes could take them.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use super::{Core, Driver, Patience};
+
+impl Core {
+    /// Makes sure that what is pending will be sent although nobody may be driving.
+    pub(crate) fn ensure_fed(core: &Arc<Self>, driver: &mut MutexGuard<'_, Driver>) {
+        if !driver.has_backlog() || driver.leading {
+            return;
+        }
+        if driver.feeder_runs {
+            core.feeder.notify_one();
+            return;
+        }
+        let feeding = Arc::clone(core);
+        let started = std::thread::Builder::new()
+            .name("forkyard-feeder".to_owned())
+            .spawn(move || feeding.feed_until_gone());
+        match started {
+            Ok(_) => driver.feeder_runs = true,
+            // Whoever joins drives; only the overlap is lost.
+            Err(error) => tracing::warn!(%error, "no thread for sending in the background"),
+        }
+    }
+
+    fn feed_until_gone(&self) {
+        loop {
+            let mut driver = self.lock();
+            while !driver.has_backlog() && !driver.all_gone() {
+                driver = self
+                    .feeder
+                    .wait(driver)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            if driver.all_gone() {
+                return;
+            }
+            drop(driver);
+            self.drive(Patience::HalfEmpty, None, |driver| {
+                (!driver.has_backlog() || driver.all_gone()).then_some(())
+            });
+        }
+    }
+}
+
+impl Driver {
+    /// Whether something waits to be sent.
+    fn has_backlog(&self) -> bool {
+        !self.pending.is_empty() || self.seats.iter().any(|seat| seat.link.has_backlog())
+    }
+}

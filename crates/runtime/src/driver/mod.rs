@@ -1,0 +1,239 @@
+//! How tasks move, and who moves them.
+//!
+//! There is no dispatcher thread. Whoever waits for a result *drives*: it sends what is
+//! pending, takes what has come back (its own results and other people's), and, when there
+//! is nothing to do, sleeps at the doorbell. One thread at a time sleeps there, the *leader*;
+//! others that wait are *followers* on a condition variable, and one of them takes over when
+//! the leader has what it came for. (Leader/followers: Schmidt et al., POSA 2.)
+//!
+//! ```text
+//!   submit ──> seat with room ──lane/pipe──> worker ──lane/pipe──> poll ──> batch.replies
+//!        `──> pending ──feed──^                                                  `─> join, map
+//! ```
+//!
+//! User code (encoding, decoding, iterators) never runs under the driver's lock.
+//!
+//! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending),
+//! `collect` (taking), `death` (when a worker is gone), `wait` (leader and followers), `feeder`
+//! (sending in the background).
+
+mod collect;
+mod death;
+mod dispatch;
+mod feeder;
+mod link;
+mod pipe;
+mod seat;
+mod wait;
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use forkyard_os::clock::TickScale;
+use forkyard_shm::SpinBudget;
+use forkyard_shm::control::Control;
+use slab::Slab;
+use std::sync::Arc;
+
+pub(crate) use death::StartFailure;
+pub(crate) use link::Link;
+pub(crate) use pipe::Pipe;
+pub(crate) use seat::{InFlight, Seat, SeatPhase};
+pub(crate) use wait::Patience;
+
+use crate::arena::RawArena;
+use crate::builder::Options;
+use crate::error::{TaskError, WorkerDeath};
+use crate::mapped::PoolMemory;
+use crate::parcel::{Body, Parcel};
+use crate::start::Starter;
+use crate::timings::ProcessTimings;
+use forkyard_shm::lane::Message;
+
+/// Everything of a pool that its handles, threads and the `Pool` itself share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) control: Control,
+    pub(crate) arena: Arc<RawArena>,
+    pub(crate) options: Options,
+    pub(crate) starter: Starter,
+    pub(crate) scale: &'static TickScale,
+    pub(crate) created: Instant,
+    /// Cores that this process may use.
+    pub(crate) cores: u32,
+    driver: Mutex<Driver>,
+    /// Followers wait here.
+    followers: Condvar,
+    /// The feeder waits here for pending tasks.
+    pub(crate) feeder: Condvar,
+    /// Keeps what `control` and `arena` lie in. Last, so that it is dropped last.
+    pub(crate) memory: Arc<PoolMemory>,
+}
+
+/// Whether a pool takes tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PoolPhase {
+    /// It does.
+    Open,
+    /// It runs what it has, then ends.
+    Closing,
+    /// It runs nothing any more.
+    Aborted,
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) phase: PoolPhase,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) batches: Slab<Batch>,
+    pub(crate) pending: VecDeque<(Ticket, Parcel)>,
+    /// Timings of processes that are gone.
+    pub(crate) rows: Vec<ProcessTimings>,
+    pub(crate) deaths: Vec<WorkerDeath>,
+    /// Ends in a row of processes that had not become ready.
+    pub(crate) failed_starts: u32,
+    pub(crate) start_failure: Option<StartFailure>,
+    /// When abort goes from asking to TERM, and from TERM to KILL.
+    pub(crate) escalation: Option<(Instant, Escalation)>,
+    spin: SpinBudget,
+    leading: bool,
+    following: usize,
+    pub(crate) feeder_runs: bool,
+    next_seat: usize,
+}
+
+/// The next step of an abort whose grace has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escalation {
+    Term,
+    Kill,
+}
+
+/// The tasks of one `submit`, `map` or `first`.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) replies: VecDeque<Reply>,
+    /// Messages that have not been replied to.
+    pub(crate) outstanding: usize,
+    /// Nobody waits for the replies any more.
+    pub(crate) abandoned: bool,
+}
+
+/// Whose task a message is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticket {
+    pub(crate) batch: u32,
+    /// Index of its first item in the batch.
+    pub(crate) first: u64,
+    pub(crate) items: u32,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) first: u64,
+    pub(crate) items: u32,
+    pub(crate) worker: usize,
+    pub(crate) outcome: Result<(Message, Body), TaskError>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        memory: Arc<PoolMemory>,
+        arena: Arc<RawArena>,
+        options: Options,
+        starter: Starter,
+        seats: Vec<Seat>,
+    ) -> Self {
+        let cores = u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX);
+        Self {
+            control: *memory.control(),
+            arena,
+            options,
+            starter,
+            scale: TickScale::of_this_process(),
+            created: Instant::now(),
+            cores,
+            driver: Mutex::new(Driver {
+                phase: PoolPhase::Open,
+                seats,
+                batches: Slab::new(),
+                pending: VecDeque::new(),
+                rows: Vec::new(),
+                deaths: Vec::new(),
+                failed_starts: 0,
+                start_failure: None,
+                escalation: None,
+                spin: SpinBudget::new(cores, crate::worker::MOST_SPIN_TURNS),
+                leading: false,
+                following: 0,
+                feeder_runs: false,
+                next_seat: 0,
+            }),
+            followers: Condvar::new(),
+            feeder: Condvar::new(),
+            memory,
+        }
+    }
+
+    /// The driver. A panic while it was held cannot have left it half-changed: nothing
+    /// under the lock runs user code, and what can panic there (allocation) precedes change.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Driver> {
+        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whoever sleeps at the doorbell, to look at what has changed.
+    pub(crate) fn ring(&self) {
+        self.control.header().doorbell.0.ring(&crate::start::OsPark);
+    }
+}
+
+impl Driver {
+    /// Whether no process is left and none will come.
+    pub(crate) fn all_gone(&self) -> bool {
+        self.seats.iter().all(|seat| seat.phase == SeatPhase::Gone)
+    }
+
+    /// Opens a batch.
+    pub(crate) fn open_batch(&mut self) -> u32 {
+        // A slab key is an index into memory: it stays far below 2^32.
+        self.batches.insert(Batch::default()) as u32
+    }
+
+    /// Forgets a batch; what is outstanding is thrown away as it comes.
+    pub(crate) fn close_batch(&mut self, key: u32) {
+        if let Some(batch) = self.batches.get_mut(key as usize) {
+            batch.abandoned = true;
+            batch.replies.clear();
+            if batch.outstanding == 0 {
+                self.batches.remove(key as usize);
+            }
+        }
+    }
+
+    pub(crate) fn reply(&mut self, batch_key: u32, reply: Reply) {
+        if let Some(batch) = self.batches.get_mut(batch_key as usize) {
+            batch.outstanding -= 1;
+            if !batch.abandoned {
+                batch.replies.push_back(reply);
+            } else if batch.outstanding == 0 {
+                self.batches.remove(batch_key as usize);
+            }
+        }
+    }
+
+    /// Resolves a message that will not run.
+    pub(crate) fn refuse(&mut self, ticket: Ticket, error: TaskError) {
+        self.reply(
+            ticket.batch,
+            Reply {
+                first: ticket.first,
+                items: ticket.items,
+                worker: 0,
+                outcome: Err(error),
+            },
+        );
+    }
+}

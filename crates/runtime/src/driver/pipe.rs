@@ -1,0 +1,216 @@
+//! The copy path to one worker, as the supervisor holds it.
+//!
+//! The supervisor never blocks in a send: the worker counts the packets it took out of its
+//! pipe in its page, and no more is put in than the pipe surely holds. What does not fit yet
+//! waits here and is moved on whenever the driver looks. Results are looked for only when
+//! the worker's count of sent packets says that there are any.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use forkyard_shm::layout::{Pipes, WorkerPage};
+use forkyard_wire::link::{Listener, Received, SupervisorEnd};
+use forkyard_wire::packets::{
+    HEADER_BYTES as HEADER_ROOM, Outgoing, WINDOW_BYTES, WINDOW_PACKETS, window_cost,
+};
+
+use super::link::{Arrived, Remains};
+use crate::parcel::{self, Body, Parcel};
+use forkyard_shm::lane::Message;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    listener: Option<Listener>,
+    end: Option<SupervisorEnd>,
+    /// Messages in flight, oldest first; those fully sent come before those that are not.
+    /// A message is kept until its worker has begun it, so that it can be sent elsewhere
+    /// if the worker dies before.
+    messages: VecDeque<Option<Outgoing>>,
+    /// How many of `messages` are fully sent.
+    sent: usize,
+    /// Results taken since the worker started.
+    taken: u64,
+    packets_sent: u32,
+    cost_sent: u64,
+    packets_seen: u32,
+    broken: Option<String>,
+}
+
+/// Messages in one pipe at most: as many as small ones surely fit the window.
+const MOST_MESSAGES: usize = 64;
+
+impl Pipe {
+    /// Opens the place where the next worker connects, and returns its name.
+    pub(crate) fn listen(&mut self) -> Result<String, forkyard_wire::link::LinkError> {
+        let (listener, name) = Listener::bind()?;
+        self.listener = Some(listener);
+        Ok(name)
+    }
+
+    /// Takes the worker's connection; the worker has said that it connected.
+    pub(crate) fn accept(&mut self) -> Result<(), forkyard_wire::link::LinkError> {
+        if let Some(listener) = self.listener.take() {
+            self.end = Some(listener.accept()?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        MOST_MESSAGES.saturating_sub(self.messages.len())
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.sent < self.messages.len() && self.broken.is_none()
+    }
+
+    pub(crate) fn send(&mut self, frame: Vec<u8>, pipes: &Pipes) {
+        self.messages.push_back(Some(Outgoing::new(frame)));
+        self.push_packets(pipes);
+    }
+
+    pub(crate) fn pump(&mut self, page: &WorkerPage) {
+        self.push_packets(&page.pipes);
+        // What was begun need not be kept: it dies with its worker.
+        let begun = page.counters.begun.load(Ordering::Relaxed);
+        let begun = begun.saturating_sub(self.taken).min(self.sent as u64);
+        for message in self.messages.iter_mut().take(begun as usize) {
+            *message = None;
+        }
+    }
+
+    fn push_packets(&mut self, pipes: &Pipes) {
+        let Some(end) = &mut self.end else { return };
+        while self.broken.is_none() {
+            let Some(Some(message)) = self.messages.get_mut(self.sent) else {
+                return;
+            };
+            let received = pipes.received.get();
+            let received_cost = pipes.received_cost.load(Ordering::Relaxed);
+            let packets = self.packets_sent.wrapping_sub(received) & !(1 << 31);
+            let cost = self.cost_sent.wrapping_sub(received_cost);
+            let next = window_cost(message.next_packet_len()) as u64;
+            let fits = cost < WINDOW_BYTES as u64 && (packets as usize) < WINDOW_PACKETS;
+            if !fits {
+                return;
+            }
+            match end.send_packet(message) {
+                Ok(_) => {
+                    self.packets_sent = self.packets_sent.wrapping_add(1) & !(1 << 31);
+                    self.cost_sent += next;
+                    if message.is_sent() {
+                        self.sent += 1;
+                    }
+                }
+                // The worker's death arrives by itself; until then nothing moves here.
+                Err(error) => self.broken = Some(error.to_string()),
+            }
+        }
+    }
+
+    pub(crate) fn take(&mut self, page: &WorkerPage) -> Arrived {
+        let Some(end) = &mut self.end else {
+            return Arrived::Nothing;
+        };
+        while self.packets_seen != page.pipes.sent.get() {
+            match end.try_recv() {
+                Ok(Some(Received::Part)) => {
+                    self.packets_seen = self.packets_seen.wrapping_add(1) & !(1 << 31);
+                }
+                Ok(Some(Received::Message(frame))) => {
+                    self.packets_seen = self.packets_seen.wrapping_add(1) & !(1 << 31);
+                    return self.result(frame);
+                }
+                // The worker counts after it sends, so what is counted is there; a worker
+                // that counts what it did not send gets nothing for it.
+                Ok(None) => return Arrived::Nothing,
+                Err(forkyard_wire::link::LinkError::PeerGone) => return Arrived::Nothing,
+                Err(error) => return Arrived::Fault(error.to_string()),
+            }
+        }
+        Arrived::Nothing
+    }
+
+    fn result(&mut self, frame: Vec<u8>) -> Arrived {
+        if self.sent == 0 {
+            return Arrived::Fault("a result came for no task".to_owned());
+        }
+        let Some((message, _)) = parcel::from_bytes(&frame) else {
+            return Arrived::Fault("a result is shorter than its header".to_owned());
+        };
+        self.messages.pop_front();
+        self.sent -= 1;
+        self.taken += 1;
+        Arrived::Result(message, Body::Frame(frame))
+    }
+
+    pub(crate) fn watch(&self, pipes: &Pipes) -> bool {
+        if self.end.is_none() {
+            return true; // nothing to come before the worker is ready, which rings
+        }
+        let backlog = self.has_backlog();
+        let received = pipes.received.get();
+        if !pipes.sent.watch(self.packets_seen) {
+            return false;
+        }
+        // With a backlog, a packet taken out of the pipe is news as well.
+        !backlog || (pipes.received.watch(received) && self.window_is_full(pipes))
+    }
+
+    fn window_is_full(&self, pipes: &Pipes) -> bool {
+        let packets = self.packets_sent.wrapping_sub(pipes.received.get()) & !(1 << 31);
+        let cost = self
+            .cost_sent
+            .wrapping_sub(pipes.received_cost.load(Ordering::Relaxed));
+        cost >= WINDOW_BYTES as u64 || packets as usize >= WINDOW_PACKETS
+    }
+
+    pub(crate) fn news<'a>(&self, pipes: &'a Pipes) -> (&'a AtomicU32, u32) {
+        if self.has_backlog() {
+            (pipes.received.word(), pipes.received.get())
+        } else {
+            (pipes.sent.word(), self.packets_seen)
+        }
+    }
+
+    /// A message of which no packet was sent can be taken back.
+    pub(crate) fn retract(&mut self) -> Option<(Message, Body)> {
+        if self.messages.len() <= self.sent + 1 {
+            return None;
+        }
+        let message = self.messages.pop_back()??;
+        unsent(message)
+    }
+
+    pub(crate) fn remains(&mut self, nth: usize, page: &WorkerPage) -> Remains {
+        let position = self.taken + nth as u64;
+        let begun = page.counters.begun.load(Ordering::Relaxed);
+        if position < begun {
+            return Remains::Running;
+        }
+        match self
+            .messages
+            .get_mut(nth)
+            .and_then(Option::take)
+            .and_then(unsent)
+        {
+            Some((message, body)) => Remains::Unbegun(Parcel {
+                message,
+                body,
+                attached: Vec::new(),
+            }),
+            None => Remains::Running,
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The parcel that a message was made of.
+fn unsent(message: Outgoing) -> Option<(Message, Body)> {
+    let frame = message.into_bytes();
+    let (header, _) = parcel::from_bytes(frame.get(HEADER_ROOM..)?)?;
+    Some((header, Body::Frame(frame)))
+}

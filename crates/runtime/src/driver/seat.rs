@@ -1,0 +1,107 @@
+//! A worker's place in the pool, as the supervisor keeps it. The process that sits there may
+//! change; the place stays.
+//!
+//! ```text
+//!               start asked            says Ready                 pill pushed
+//!   [Vacant] ----------------> [Starting] --------> [Up] -------------------> [Ending]
+//!      ^                           |                  |                          |
+//!      |      reaped (too early)   |   reaped (died)  |         reaped           |
+//!      +---------------------------+------------------+                          v
+//!      |  within budget: start again                                          [Gone]
+//!      +--- budget used up, or the pool ends ------------------------------------^
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use forkyard_os::process::Pid;
+use forkyard_shm::OwnerIndex;
+
+use super::link::Link;
+use crate::arena::Block;
+
+/// Where a seat is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SeatPhase {
+    /// No process, and one is to be started.
+    Vacant,
+    /// A process was asked for and has not said that it is ready.
+    Starting { deadline: Instant },
+    /// A worker takes tasks.
+    Up,
+    /// The worker has its pill, or was told to end.
+    Ending,
+    /// No process, and none will come.
+    Gone,
+}
+
+/// A message that was sent to a worker and has not come back.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) batch: u32,
+    pub(crate) first: u64,
+    pub(crate) items: u32,
+    /// Blocks that the message speaks of.
+    pub(crate) attached: Vec<Block>,
+}
+
+/// A place in the pool.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) index: usize,
+    pub(crate) owner: OwnerIndex,
+    pub(crate) generation: u32,
+    pub(crate) phase: SeatPhase,
+    pub(crate) pid: Option<Pid>,
+    pub(crate) link: Link,
+    pub(crate) in_flight: VecDeque<InFlight>,
+    /// What the worker wrote that it must not; set before it is killed for it.
+    pub(crate) fault: Option<String>,
+    /// Whether there ever was a process here.
+    pub(crate) started: bool,
+    /// Its process was killed because it was not ready in time.
+    pub(crate) start_timed_out: bool,
+    /// Mean time of a message in the worker, in nanoseconds; zero while unknown.
+    pub(crate) mean_ns: u64,
+    /// Counters at the last refresh of the mean: messages begun, ticks busy.
+    pub(crate) last: (u64, u64),
+    /// Results taken, as told to the worker.
+    pub(crate) taken: u64,
+}
+
+impl Seat {
+    pub(crate) fn new(index: usize, owner: OwnerIndex, link: Link) -> Self {
+        Self {
+            index,
+            owner,
+            generation: 0,
+            phase: SeatPhase::Vacant,
+            pid: None,
+            link,
+            in_flight: VecDeque::new(),
+            fault: None,
+            started: false,
+            start_timed_out: false,
+            mean_ns: 0,
+            last: (0, 0),
+            taken: 0,
+        }
+    }
+
+    /// Whether tasks may be sent here. A lane takes them before its worker is ready.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        match self.phase {
+            SeatPhase::Up => true,
+            SeatPhase::Starting { .. } | SeatPhase::Vacant => self.link.works_before_ready(),
+            SeatPhase::Ending | SeatPhase::Gone => false,
+        }
+    }
+
+    /// Whether a process is, or will be, here.
+    pub(crate) fn is_occupied(&self) -> bool {
+        matches!(
+            self.phase,
+            SeatPhase::Starting { .. } | SeatPhase::Up | SeatPhase::Ending
+        )
+    }
+}

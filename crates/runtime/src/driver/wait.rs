@@ -1,0 +1,167 @@
+//! Leader and followers: how threads of the supervisor wait. See the module above.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::link::News;
+use super::{Core, Driver};
+use crate::start::OsPark;
+use std::sync::atomic::Ordering;
+
+/// What a waiting thread wants to be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The next result of any worker.
+    Next,
+    /// A worker that has only half its messages left.
+    HalfEmpty,
+    /// A worker that has nothing left to do.
+    Empty,
+}
+
+/// How many seats are looked at while spinning; beyond that the leader sleeps.
+const MOST_SPUN: usize = 16;
+
+impl Core {
+    /// Drives until `check` has an answer, or until `deadline`; `None` then.
+    ///
+    /// `check` runs under the lock, after everything that had come was taken.
+    pub(crate) fn drive<R>(
+        &self,
+        patience: Patience,
+        deadline: Option<Instant>,
+        mut check: impl FnMut(&mut Driver) -> Option<R>,
+    ) -> Option<R> {
+        let mut driver = self.lock();
+        loop {
+            driver.poll(self);
+            driver.feed(self);
+            let answer = check(&mut driver);
+            if driver.following > 0 {
+                self.followers.notify_all();
+            }
+            if answer.is_some() {
+                return answer;
+            }
+            let now = deadline.map(|_| Instant::now());
+            if deadline <= now && deadline.is_some() {
+                return None;
+            }
+            driver = if driver.leading {
+                self.follow(driver, deadline)
+            } else {
+                self.lead(driver, patience, deadline)
+            };
+        }
+    }
+
+    /// Waits for the leader to have news.
+    fn follow<'a>(
+        &'a self,
+        mut driver: MutexGuard<'a, Driver>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Driver> {
+        driver.following += 1;
+        let mut driver = match deadline {
+            None => self
+                .followers
+                .wait(driver)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.followers
+                    .wait_timeout(driver, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        };
+        driver.following -= 1;
+        driver
+    }
+
+    /// Spins for a while, then sleeps at the doorbell.
+    fn lead<'a>(
+        &'a self,
+        mut driver: MutexGuard<'a, Driver>,
+        patience: Patience,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Driver> {
+        let header = self.control.header();
+        let bell = &header.doorbell.0;
+        // Before the look below, so that a ring after the look is not slept through.
+        let heard = bell.listen();
+        driver.leading = true;
+        if patience == Patience::Next || !self.is_crowded() {
+            let (mut spun, count) = driver.news(self);
+            let mut budget = driver.spin.clone();
+            drop(driver);
+            let spun = &mut spun[..count];
+            let met = count > 0
+                && budget.spin(&header.awake.0, || {
+                    spun.iter().flatten().any(News::is_here) || bell.listen() != heard
+                });
+            driver = self.lock();
+            driver.spin = budget;
+            if met {
+                driver.leading = false;
+                return driver;
+            }
+        }
+        if driver.watch(self, patience) {
+            drop(driver);
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            header.awake.0.fetch_sub(1, Ordering::Relaxed);
+            bell.sleep(&OsPark, heard, left);
+            header.awake.0.fetch_add(1, Ordering::Relaxed);
+            driver = self.lock();
+        }
+        driver.leading = false;
+        driver
+    }
+
+    /// Whether more processes are awake than there are cores.
+    fn is_crowded(&self) -> bool {
+        self.control.header().awake.0.load(Ordering::Relaxed) > self.cores
+    }
+}
+
+impl Driver {
+    /// The words to spin on.
+    fn news<'a>(&self, core: &'a Core) -> ([Option<News<'a>>; MOST_SPUN], usize) {
+        let mut words = [None; MOST_SPUN];
+        let mut count = 0;
+        for seat in &self.seats {
+            if seat.in_flight.is_empty() {
+                continue;
+            }
+            if count == MOST_SPUN {
+                return (words, 0);
+            }
+            words[count] = seat.link.news(&core.control, seat.index);
+            count += 1;
+        }
+        (words, count)
+    }
+
+    /// Asks every busy worker to ring. Returns `false` when there is news already.
+    fn watch(&mut self, core: &Core, patience: Patience) -> bool {
+        for index in 0..self.seats.len() {
+            let seat = &self.seats[index];
+            let busy = seat.in_flight.len();
+            if busy == 0 || seat.fault.is_some() {
+                continue;
+            }
+            let nth = match patience {
+                Patience::Next => 0,
+                Patience::HalfEmpty => (busy - 1) / 2,
+                Patience::Empty => busy - 1,
+            };
+            match seat.link.watch(nth, &core.control, index) {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(fault) => self.condemn(index, fault),
+            }
+        }
+        true
+    }
+}

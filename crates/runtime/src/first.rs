@@ -1,0 +1,225 @@
+//! First found wins, over a pool.
+//!
+//! A round is armed, the result slot opened, and every item sent as a search of that round.
+//! A task that finds claims the slot, writes, publishes and raises the flag, all in its
+//! worker; the others see the flag and return. What the supervisor does is count.
+
+use forkyard_os::clock::now_ns;
+use forkyard_shm::first::{Offer, RESULT_BYTES, offer};
+use forkyard_shm::{OwnerIndex, Protocol, Round};
+use forkyard_wire::codec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::num::NonZeroUsize;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::error::TaskError;
+use crate::job::{Env, ItemError, Job, execute};
+use crate::map::Dispatch;
+use crate::start::OsPark;
+use crate::{ChunkSize, Pool, Search, trampoline};
+
+/// What a search over a pool has found.
+#[derive(Debug, Clone)]
+pub struct First<Out> {
+    /// The winner's find, if there was one.
+    pub found: Option<Found<Out>>,
+    /// How many tasks believed to have won: 1, or 0 when nothing was found. More only with
+    /// [`Protocol::Unchecked`](crate::Protocol::Unchecked), which is there to show it.
+    pub winners: u32,
+    /// For each task that was still searching: from the raising of the flag until it had
+    /// left its search. In the order in which they came back.
+    pub stop_latencies: Vec<Duration>,
+    /// How many items were searched, or begun.
+    pub tasks: usize,
+}
+
+/// A find, and whose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<Out> {
+    /// The find.
+    pub value: Out,
+    /// Index of the worker that found it.
+    pub worker: usize,
+}
+
+/// How a search task ended: when it left (0 if it never began), whether it believed to have
+/// won, and a find that is not in the slot.
+type Ended<Out> = (u64, bool, Option<Out>);
+
+pub(crate) fn run<F, In, Out, I>(
+    pool: &Pool,
+    protocol: Protocol,
+    items: I,
+) -> Result<First<Out>, TaskError>
+where
+    F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+    In: Serialize + DeserializeOwned,
+    Out: Serialize + DeserializeOwned,
+    I: IntoIterator<Item = In>,
+{
+    let _one_at_a_time = pool
+        .searching
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let core = pool.core();
+    let flag = &core.control.header().stop.0;
+    let slot = core.control.result();
+    let round = flag.arm();
+    slot.open(round);
+
+    let mut ended: Vec<(usize, Ended<Out>)> = Vec::new();
+    let mut failed: Option<TaskError> = None;
+    let mut tasks = 0;
+    let stop = || flag.is_raised(round);
+    Dispatch::new(
+        core,
+        trampoline::offset_of(search::<F, In, Out>),
+        ChunkSize::Items(NonZeroUsize::MIN),
+    )
+    .searching(round.number(), protocol as u16, &stop)
+    .run(items.into_iter(), &mut |reply| {
+        tasks += 1;
+        let worker = reply.0.worker;
+        reply.decode::<Ended<Out>>(|_, result| match result {
+            Ok(end) => ended.push((worker, end)),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        });
+    });
+    // A task that found and died before it could tell leaves the round open: stop it for
+    // stragglers, of which there are none, and for good order.
+    flag.raise(round);
+
+    let raised_ns = slot.raised_ns();
+    let winners = slot.believers();
+    let (in_slot, mut found_by) = match slot.read(round) {
+        Ok(Some((owner, bytes, false))) => (Some(bytes), owner.worker()),
+        Ok(Some((owner, _, true))) => (None, owner.worker()),
+        Ok(None) => (None, None),
+        Err(fault) => {
+            return Err(TaskError::Fault {
+                worker: 0,
+                fault: fault.to_string(),
+            });
+        }
+    };
+    let stop_latencies = latencies(&ended, raised_ns);
+    let value = match in_slot {
+        Some(bytes) => Some(
+            codec::decode(&bytes).map_err(|error| TaskError::DecodeResult(error.to_string()))?,
+        ),
+        // The winner's find was too long for the slot, or its claim died with it: the find
+        // came back with a task's own result.
+        None => left_over(&mut ended, &mut found_by),
+    };
+    match (value, found_by, failed) {
+        (Some(value), Some(worker), _) => Ok(First {
+            found: Some(Found { value, worker }),
+            winners: winners.max(1),
+            stop_latencies,
+            tasks,
+        }),
+        (_, _, Some(error)) => Err(error),
+        _ => Ok(First {
+            found: None,
+            winners: 0,
+            stop_latencies: Vec::new(),
+            tasks,
+        }),
+    }
+}
+
+/// From the raise to the leaving of each task that did not win.
+fn latencies<Out>(ended: &[(usize, Ended<Out>)], raised_ns: Option<u64>) -> Vec<Duration> {
+    let Some(raised_ns) = raised_ns else {
+        return Vec::new();
+    };
+    ended
+        .iter()
+        .filter(|(_, (left_ns, believed, _))| !believed && *left_ns >= raised_ns)
+        .map(|(_, (left_ns, _, _))| Duration::from_nanos(left_ns - raised_ns))
+        .collect()
+}
+
+/// A find that came back with a task: that of the slot's owner first, else anybody's.
+fn left_over<Out>(ended: &mut [(usize, Ended<Out>)], found_by: &mut Option<usize>) -> Option<Out> {
+    let owners = ended
+        .iter()
+        .position(|(worker, end)| end.2.is_some() && Some(*worker) == *found_by);
+    let any = || ended.iter().position(|(_, end)| end.2.is_some());
+    let at = owners.or_else(any)?;
+    let (worker, end) = &mut ended[at];
+    *found_by = Some(*worker);
+    end.2.take()
+}
+
+/// The trampoline of a search task.
+fn search<F, In, Out>(job: &mut Job<'_>)
+where
+    F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let f = trampoline::conjure::<F>();
+    execute::<In, Ended<Out>>(job, |env, argument| {
+        let Some(seat) = &env.context.seat else {
+            unreachable!("trampolines run in workers")
+        };
+        let flag = &seat.control.header().stop.0;
+        let round = Round::from_number(env.round);
+        if flag.is_raised(round) {
+            return Ok((0, false, None));
+        }
+        let search = Search::new(flag, round, env.context.check_every);
+        let found = f(&search, argument);
+        drop(search);
+        match found {
+            None => Ok((now_ns(), false, None)),
+            Some(value) => claim(env, round, seat.owner, &seat.control, value),
+        }
+    });
+}
+
+fn claim<Out: Serialize>(
+    env: &mut Env<'_>,
+    round: Round,
+    owner: OwnerIndex,
+    control: &forkyard_shm::control::Control,
+    value: Out,
+) -> Result<Ended<Out>, ItemError> {
+    let mut bytes = Vec::new();
+    codec::encode_to_vec(&value, &mut bytes)
+        .map_err(|error| ItemError::Encode(error.to_string()))?;
+    let in_reply = bytes.len() > RESULT_BYTES;
+    if in_reply {
+        bytes.clear();
+    }
+    let protocol = match env.mode {
+        1 => Protocol::Lock,
+        2 => Protocol::Unchecked,
+        _ => Protocol::Claim,
+    };
+    env.laps.compute();
+    let offered = offer(
+        protocol,
+        control.result(),
+        &control.header().lock.0,
+        &control.header().stop.0,
+        round,
+        owner,
+        (&bytes, in_reply),
+        now_ns,
+        &OsPark,
+    );
+    env.laps.lock();
+    let left = now_ns();
+    Ok(match offered {
+        Offer::Won if in_reply => (left, true, Some(value)),
+        Offer::Won => (left, true, None),
+        // Should the winner die before it publishes, this find is as good.
+        Offer::Lost => (left, false, Some(value)),
+    })
+}

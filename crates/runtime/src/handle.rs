@@ -1,0 +1,175 @@
+//! One submitted task, as its submitter holds it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use forkyard_shm::lane::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::arena::Unpacking;
+use crate::driver::{Core, Driver, Patience, Reply, Ticket};
+use crate::error::TaskError;
+use crate::job::{ItemError, caught};
+use crate::map::Decoder;
+use crate::parcel::{Packing, Parcel, PutError, Sink};
+
+/// The result to come of a task given to [`Pool::submit`](crate::Pool::submit).
+///
+/// Dropping it lets the task run and throws its result away.
+#[must_use = "the result comes through join"]
+pub struct Handle<Out> {
+    core: Arc<Core>,
+    state: State,
+    of: PhantomData<fn() -> Out>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The only message of this batch.
+    Sent(u32),
+    /// It never left.
+    Failed(TaskError),
+    /// Its result was taken.
+    Taken,
+}
+
+impl<Out> fmt::Debug for Handle<Out> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Encodes and sends one task.
+pub(crate) fn submit<In: Serialize, Out>(
+    core: &Arc<Core>,
+    entry: u64,
+    argument: &In,
+) -> Handle<Out> {
+    let state = match pack(core, entry, argument) {
+        Err(error) => State::Failed(error),
+        Ok(parcel) => {
+            let mut driver = core.lock();
+            let batch = driver.open_batch();
+            let ticket = Ticket {
+                batch,
+                first: 0,
+                items: 1,
+            };
+            match driver.submit(core, ticket, parcel) {
+                Ok(()) => {
+                    Core::ensure_fed(core, &mut driver);
+                    State::Sent(batch)
+                }
+                Err(error) => {
+                    driver.close_batch(batch);
+                    State::Failed(error)
+                }
+            }
+        }
+    };
+    Handle {
+        core: Arc::clone(core),
+        state,
+        of: PhantomData,
+    }
+}
+
+fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Parcel, TaskError> {
+    let _packing = Packing::begin();
+    let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
+    let message = Message {
+        entry,
+        items: 1,
+        ..Message::default()
+    };
+    let packed = caught(|| Ok(sink.put(argument).and_then(|()| sink.take(message))));
+    match packed {
+        Ok(Ok(parcel)) => Ok(parcel),
+        Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why)),
+        Ok(Err(PutError::SharedMemory(why))) => Err(TaskError::SharedMemory(why)),
+        Err(ItemError::Panicked { message, .. }) => Err(TaskError::EncodeArgument(format!(
+            "its Serialize panicked: {message}"
+        ))),
+        Err(other) => Err(TaskError::EncodeArgument(format!("{other:?}"))),
+    }
+}
+
+impl<Out: DeserializeOwned> Handle<Out> {
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// [`TaskError`]: why there is none.
+    pub fn join(mut self) -> Result<Out, TaskError> {
+        match self.wait(None) {
+            Some(result) => result,
+            None => unreachable!("without a deadline a wait ends with a result"),
+        }
+    }
+
+    /// Waits for the result for at most `timeout`; `None` when it is not there by then, and
+    /// the handle can be asked again.
+    ///
+    /// # Panics
+    /// When the result was taken already.
+    pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<Out, TaskError>> {
+        self.wait(Some(Instant::now() + timeout))
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Result<Out, TaskError>> {
+        let batch = match &self.state {
+            State::Sent(batch) => *batch,
+            State::Failed(error) => {
+                let error = error.clone();
+                self.state = State::Taken;
+                return Some(Err(error));
+            }
+            State::Taken => panic!("the result of this handle was taken already"),
+        };
+        let reply = self
+            .core
+            .drive(Patience::Next, deadline, |driver| reply_of(driver, batch))?;
+        self.state = State::Taken;
+        let _unpacking = Unpacking::from(&self.core.arena);
+        let mut result = None;
+        Decoder(reply).decode(|_, decoded| result = Some(decoded));
+        result
+    }
+
+    /// Whether the result is there.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let State::Sent(batch) = self.state else {
+            return true;
+        };
+        let mut driver = self.core.lock();
+        driver.poll(&self.core);
+        driver
+            .batches
+            .get(batch as usize)
+            .is_none_or(|batch| !batch.replies.is_empty())
+    }
+}
+
+/// Takes the reply of a batch of one, and the batch with it.
+fn reply_of(driver: &mut Driver, batch: u32) -> Option<Reply> {
+    let reply = driver
+        .batches
+        .get_mut(batch as usize)?
+        .replies
+        .pop_front()?;
+    driver.close_batch(batch);
+    Some(reply)
+}
+
+impl<Out> Drop for Handle<Out> {
+    fn drop(&mut self) {
+        if let State::Sent(batch) = self.state {
+            self.core.lock().close_batch(batch);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The first line of a program that uses pools.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use forkyard_os::control::ControlSocket;
+use forkyard_os::process::{exit_now, set_name};
+
+use crate::bootstrap::Attachment;
+use crate::start::{EXIT_NOT_ATTACHED, WORKER_VARIABLE, ZYGOTE_VARIABLE};
+use crate::{worker, zygote};
+
+static CALLED: AtomicBool = AtomicBool::new(false);
+
+/// Makes this process a worker if it was started as one, and then never returns; else does
+/// nothing but note that it was called.
+///
+/// Call it first in `main`, before threads, arguments and output: a worker started with
+/// [`StartMethod::Spawn`](crate::StartMethod::Spawn) is the same program from its beginning.
+pub fn init() {
+    CALLED.store(true, Ordering::Relaxed);
+    if let Some(orders) = take_variable(WORKER_VARIABLE) {
+        set_name("forkyard-worker");
+        let mut words = orders.split(' ');
+        let segment = words.next().unwrap_or_default();
+        let index = words.next().and_then(|word| word.parse().ok());
+        let generation = words.next().and_then(|word| word.parse().ok());
+        let (Some(index), Some(generation)) = (index, generation) else {
+            fail(&format!("{WORKER_VARIABLE}={orders:?} is not understood"));
+        };
+        match Attachment::open(segment) {
+            Ok(attachment) => worker::run(attachment, index, generation),
+            Err(error) => fail(&error.to_string()),
+        }
+    }
+    if let Some(segment) = take_variable(ZYGOTE_VARIABLE) {
+        set_name("forkyard-zygote");
+        let socket = ControlSocket::from_stdin();
+        match (Attachment::open(&segment), socket) {
+            (Ok(attachment), Ok(socket)) => zygote::run(socket, attachment),
+            (Err(error), _) => fail(&error.to_string()),
+            (_, Err(error)) => fail(&error.to_string()),
+        }
+    }
+}
+
+/// Whether [`init`] ran in this process.
+pub(crate) fn was_called() -> bool {
+    CALLED.load(Ordering::Relaxed)
+}
+
+/// Whether this process was started as a worker and has not noticed.
+pub(crate) fn was_skipped() -> bool {
+    std::env::var_os(WORKER_VARIABLE).is_some() || std::env::var_os(ZYGOTE_VARIABLE).is_some()
+}
+
+/// Reads a variable, and takes it out of the environment that this process hands on.
+fn take_variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    crate::mapped::remove_variable(name);
+    Some(value)
+}
+
+fn fail(why: &str) -> ! {
+    eprintln!("forkyard: this worker cannot start: {why}");
+    exit_now(EXIT_NOT_ATTACHED)
+}

@@ -1,0 +1,287 @@
+//! One message in a worker: decode its items, run them, encode what they returned.
+//!
+//! ```text
+//!   1 item:   [ value ]                          status 0: a result   1: an ItemError
+//!   n items:  [ len | value ] [ len | value ]…   the top bit of len: an ItemError
+//! ```
+//!
+//! An item that fails leaves the others alone: its argument is fenced off by its length, and
+//! its panic is caught.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use forkyard_os::clock::ticks;
+use forkyard_wire::codec;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::error::TaskError;
+use crate::parcel::{PutError, Sink};
+
+/// A single item's result is a value.
+pub(crate) const STATUS_VALUE: u16 = 0;
+/// A single item's result is an [`ItemError`].
+pub(crate) const STATUS_ERROR: u16 = 1;
+/// Marks an item's length as that of an [`ItemError`].
+pub(crate) const ERROR_BIT: u32 = 1 << 31;
+
+/// Why an item has no result, as the worker tells it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum ItemError {
+    Panicked {
+        message: String,
+        location: Option<String>,
+        backtrace: Option<String>,
+    },
+    Decode(String),
+    Encode(String),
+    SharedMemory(String),
+    Aborted,
+}
+
+impl ItemError {
+    /// The same as the user sees it.
+    pub(crate) fn in_worker(self, worker: usize) -> TaskError {
+        match self {
+            Self::Panicked {
+                message,
+                location,
+                backtrace,
+            } => TaskError::Panicked {
+                worker,
+                message,
+                location,
+                backtrace,
+            },
+            Self::Decode(message) => TaskError::DecodeArgument { worker, message },
+            Self::Encode(message) => TaskError::EncodeResult { worker, message },
+            Self::SharedMemory(message) => TaskError::SharedMemory(message),
+            Self::Aborted => TaskError::Aborted,
+        }
+    }
+}
+
+/// Where a worker's time goes, in ticks. Every lap ends one stage and begins the next, so
+/// that no moment is counted twice or not at all.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Laps {
+    pub(crate) mark: u64,
+    pub(crate) wait: u64,
+    pub(crate) decode: u64,
+    pub(crate) compute: u64,
+    pub(crate) encode: u64,
+    pub(crate) send: u64,
+    pub(crate) lock: u64,
+}
+
+macro_rules! lap {
+    ($($name:ident),*) => { $(
+        #[inline]
+        pub(crate) fn $name(&mut self) {
+            let now = ticks();
+            self.$name += now.wrapping_sub(self.mark);
+            self.mark = now;
+        }
+    )* };
+}
+
+impl Laps {
+    lap!(wait, decode, compute, encode, send, lock);
+}
+
+/// What a trampoline works on.
+pub(crate) struct Job<'a> {
+    /// The encoded arguments.
+    pub(crate) input: &'a [u8],
+    /// How many.
+    pub(crate) items: u32,
+    /// The search round, or zero.
+    pub(crate) round: u32,
+    /// The claim protocol of a search.
+    pub(crate) mode: u16,
+    /// Where the results go.
+    pub(crate) out: &'a mut Sink,
+    /// `STATUS_VALUE` or `STATUS_ERROR` of a single item.
+    pub(crate) status: u16,
+    pub(crate) laps: &'a mut Laps,
+    pub(crate) context: &'static Context,
+}
+
+/// Decodes, calls, encodes: the body of every trampoline. `call` is told the context, the
+/// round and the laps besides the argument.
+pub(crate) fn execute<In, Out>(
+    job: &mut Job<'_>,
+    call: impl Fn(&mut Env<'_>, In) -> Result<Out, ItemError>,
+) where
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    if job.items == 1 {
+        single(job, &call);
+    } else {
+        chunk(job, &call);
+    }
+}
+
+/// What a call sees besides its argument.
+pub(crate) struct Env<'a> {
+    pub(crate) context: &'static Context,
+    pub(crate) round: u32,
+    pub(crate) mode: u16,
+    pub(crate) laps: &'a mut Laps,
+}
+
+#[inline]
+fn single<In, Out>(job: &mut Job<'_>, call: &impl Fn(&mut Env<'_>, In) -> Result<Out, ItemError>)
+where
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let argument = decode::<In>(job.input);
+    job.laps.decode();
+    let outcome = argument.and_then(|argument| {
+        let mut env = Env {
+            context: job.context,
+            round: job.round,
+            mode: job.mode,
+            laps: job.laps,
+        };
+        caught(|| call(&mut env, argument))
+    });
+    job.laps.compute();
+    let put = outcome.and_then(|value| caught(|| job.out.put(&value).map_err(item_error)));
+    job.status = match put {
+        Ok(()) => STATUS_VALUE,
+        Err(error) => {
+            job.out.clear();
+            put_error(job.out, &error);
+            STATUS_ERROR
+        }
+    };
+    job.laps.encode();
+}
+
+fn chunk<In, Out>(job: &mut Job<'_>, call: &impl Fn(&mut Env<'_>, In) -> Result<Out, ItemError>)
+where
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let mut input = job.input;
+    let arguments: Vec<Result<In, ItemError>> = (0..job.items)
+        .map(|_| decode(fenced(&mut input)?))
+        .collect();
+    job.laps.decode();
+    let mut env = Env {
+        context: job.context,
+        round: job.round,
+        mode: job.mode,
+        laps: job.laps,
+    };
+    let results: Vec<Result<Out, ItemError>> = arguments
+        .into_iter()
+        .map(|argument| caught(|| call(&mut env, argument?)))
+        .collect();
+    job.laps.compute();
+    for result in results {
+        let put =
+            result.and_then(|value| caught(|| job.out.put_fenced(&value).map_err(item_error)));
+        if let Err(error) = put {
+            put_fenced_error(job.out, &error);
+        }
+    }
+    job.status = STATUS_VALUE;
+    job.laps.encode();
+}
+
+/// The next fenced item of a chunk.
+fn fenced<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], ItemError> {
+    let torn = || ItemError::Decode("the chunk ends in the middle of an item".to_owned());
+    let (len, rest) = input.split_first_chunk::<4>().ok_or_else(torn)?;
+    let (item, rest) = rest
+        .split_at_checked(u32::from_le_bytes(*len) as usize)
+        .ok_or_else(torn)?;
+    *input = rest;
+    Ok(item)
+}
+
+#[inline]
+fn decode<In: DeserializeOwned>(bytes: &[u8]) -> Result<In, ItemError> {
+    caught(|| codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string())))
+}
+
+fn item_error(error: PutError) -> ItemError {
+    match error {
+        PutError::Codec(message) => ItemError::Encode(message),
+        PutError::SharedMemory(message) => ItemError::SharedMemory(message),
+    }
+}
+
+fn put_error(out: &mut Sink, error: &ItemError) {
+    if out.put(error).is_err() {
+        // Only shared memory can be short here; what fits in place says at least that.
+        out.clear();
+        let short = ItemError::SharedMemory("exhausted".to_owned());
+        let _ = out.put(&short);
+    }
+}
+
+fn put_fenced_error(out: &mut Sink, error: &ItemError) {
+    if out.put_fenced_error(error).is_err() {
+        let _ = out.put_fenced_error(&ItemError::SharedMemory("exhausted".to_owned()));
+    }
+}
+
+/// Runs `body`, turning a panic into an [`ItemError`].
+#[inline]
+pub(crate) fn caught<T>(body: impl FnOnce() -> Result<T, ItemError>) -> Result<T, ItemError> {
+    // What the closure borrows is either dropped with the panic or valid at every instant:
+    // a sink is cleared or truncated after a failed put, and laps are sums.
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(result) => result,
+        Err(payload) => Err(panicked(payload.as_ref())),
+    }
+}
+
+#[cold]
+fn panicked(payload: &(dyn Any + Send)) -> ItemError {
+    let message = if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "(a panic whose payload is no text)".to_owned()
+    };
+    let (location, backtrace) = LAST_PANIC.take().unwrap_or_default();
+    ItemError::Panicked {
+        message,
+        location,
+        backtrace,
+    }
+}
+
+type PanicNote = (Option<String>, Option<String>);
+
+thread_local! {
+    static LAST_PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+}
+
+/// Makes panics of tasks silent in this worker (they are reported to the supervisor) and
+/// notes where they happened. Panics of threads that tasks started go to the hook before.
+pub(crate) fn install_panic_hook() {
+    let before = std::panic::take_hook();
+    let worker_thread = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() != worker_thread {
+            before(info);
+            return;
+        }
+        let location = info.location().map(ToString::to_string);
+        let trace = std::backtrace::Backtrace::capture();
+        let trace = (trace.status() == std::backtrace::BacktraceStatus::Captured)
+            .then(|| trace.to_string());
+        LAST_PANIC.set(Some((location, trace)));
+    }));
+}

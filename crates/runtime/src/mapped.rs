@@ -1,0 +1,190 @@
+//! Where the operating system's mappings become the structures of `forkyard-shm`: the one
+//! file, besides the trampoline, that vouches for memory.
+
+#![expect(
+    unsafe_code,
+    reason = "each structure is laid over a mapping whose size and lifetime are argued here"
+)]
+
+use std::num::NonZeroUsize;
+
+use forkyard_os::process::Pid;
+use forkyard_os::segment::{Extent, Segment, SegmentError, SegmentName, unlink};
+use forkyard_shm::OwnerIndex;
+use forkyard_shm::arena::{Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
+use forkyard_shm::control::{AttachError, Control, Identity};
+use forkyard_shm::lane::{SupervisorLane, WorkerLane};
+use forkyard_shm::layout::Shape;
+
+use crate::bootstrap::unlink_all;
+
+/// Lays a new control segment out.
+fn create_control(segment: &Segment, shape: Shape, identity: Identity) -> Control {
+    assert!(
+        segment.len() >= shape.bytes(),
+        "the segment was made for the shape"
+    );
+    // SAFETY: the segment maps at least `shape.bytes()` bytes, page-aligned, read-write, all
+    // zero, under a name that nobody knows yet; the pool's core keeps it as long as it
+    // keeps the control.
+    unsafe { Control::create(segment.as_ptr(), shape, identity) }
+}
+
+/// Attaches to a control segment that the supervisor laid out.
+pub(crate) fn attach_control(segment: &Segment) -> Result<Control, AttachError> {
+    // SAFETY: the segment maps `len` bytes, page-aligned and read-write, and is kept in the
+    // attachment for the rest of the process.
+    unsafe { Control::attach(segment.as_ptr(), segment.len()) }
+}
+
+/// A pool's shared memory, as its supervisor holds it: when the last that uses it is gone,
+/// so are its names.
+#[derive(Debug)]
+pub(crate) struct PoolMemory {
+    segment: Segment,
+    control: Control,
+    creator: Pid,
+}
+
+impl PoolMemory {
+    /// Makes a pool's control segment.
+    pub(crate) fn create(shape: Shape, identity: Identity) -> Result<Self, SegmentError> {
+        let name = SegmentName::fresh()?;
+        let bytes = NonZeroUsize::new(shape.bytes()).unwrap_or(NonZeroUsize::MIN);
+        let segment = Segment::create(&name, bytes)?;
+        let control = create_control(&segment, shape, identity);
+        Ok(Self {
+            segment,
+            control,
+            creator: Pid::current(),
+        })
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    pub(crate) fn name(&self) -> &SegmentName {
+        self.segment.name()
+    }
+
+    /// Takes the names away; what is mapped stays.
+    pub(crate) fn unlink(&self) {
+        if self.creator == Pid::current() {
+            unlink_all(self.name(), &self.control);
+        }
+    }
+}
+
+impl Drop for PoolMemory {
+    fn drop(&mut self) {
+        self.unlink();
+    }
+}
+
+/// The supervisor's end of a worker's lane. Called once per seat.
+pub(crate) fn supervisor_lane(control: &Control, index: usize) -> SupervisorLane {
+    // SAFETY: `lane` points to `slots` slots inside the control segment, which the pool's
+    // core keeps as long as its seats; they are zero at first, and each seat makes one end.
+    unsafe { SupervisorLane::new(control.lane(index), control.shape().slots as usize) }
+}
+
+/// The worker's end of its lane. Called once per worker process.
+pub(crate) fn worker_lane(control: &Control, index: usize) -> WorkerLane {
+    // SAFETY: as for the supervisor's end; a seat has one worker process at a time.
+    unsafe { WorkerLane::new(control.lane(index), control.shape().slots as usize) }
+}
+
+/// The arena's directory.
+pub(crate) fn directory(control: &Control) -> &Directory {
+    // SAFETY: inside the control segment, which outlives `control`'s borrow; all atomics.
+    unsafe { control.directory().as_ref() }
+}
+
+/// Joins the arena as `owner`. Called once per process and pool.
+pub(crate) fn attach_arena(control: &Control, name: &SegmentName, owner: OwnerIndex) -> Arena {
+    let extents = OsExtents { name: name.clone() };
+    // SAFETY: the directory lies in the control segment, which pool and worker keep mapped
+    // until after their arena; every process derives the same names from the pool's; a seat
+    // has one process at a time, whose blocks are reclaimed before the next, and the
+    // supervisor's index is nobody else's.
+    unsafe { Arena::attach(control.directory(), owner, extents) }
+}
+
+/// Gives back what a dead worker had in the arena.
+pub(crate) fn reclaim(arena: &Arena, dead: OwnerIndex) {
+    // SAFETY: called from `on_exit` only: the process was reaped, and the next one of its
+    // seat is started afterwards.
+    let reclaimed = unsafe { arena.reclaim(dead) };
+    tracing::debug!(?reclaimed, owner = dead.get(), "arena reclaimed");
+}
+
+/// Names of extents: 256 entries, and enough generations that the name of one long gone is
+/// not met again by a process that is slow.
+const GENERATIONS: u32 = 181;
+
+/// The operating system's name of an extent.
+pub(crate) fn extent_name(pool: &SegmentName, id: ExtentId) -> SegmentName {
+    // 181 × 256 + 255 < 46,656, the number of children that a name has.
+    let child = (id.generation % GENERATIONS) * 256 + u32::from(id.index % 256);
+    pool.child(child as u16)
+}
+
+#[derive(Debug)]
+struct OsExtents {
+    name: SegmentName,
+}
+
+// SAFETY: `Extent` maps exactly `len` page-aligned, zero-filled bytes whose room is reserved
+// (`create`), refuses shorter objects (`open`), and unmaps only when dropped, which `Mapped`
+// does last. No process shortens an extent; `unlink` takes only the name.
+unsafe impl Extents for OsExtents {
+    fn create(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
+        let name = extent_name(&self.name, id);
+        let extent = match Extent::create(&name, bytes) {
+            Err(SegmentError::AlreadyExists { .. }) => {
+                unlink(&name).and_then(|_| Extent::create(&name, bytes))
+            }
+            other => other,
+        };
+        extent
+            .map(|extent| Mapped::new(extent.as_ptr(), extent))
+            .map_err(|error| translate(id, error))
+    }
+
+    fn open(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
+        Extent::open(&extent_name(&self.name, id), bytes)
+            .map(|extent| Mapped::new(extent.as_ptr(), extent))
+            .map_err(|error| translate(id, error))
+    }
+
+    fn unlink(&self, id: ExtentId) {
+        let _ = unlink(&extent_name(&self.name, id));
+    }
+}
+
+fn translate(id: ExtentId, error: SegmentError) -> ExtentError {
+    match error {
+        SegmentError::Full {
+            wanted,
+            free,
+            limit,
+        } => ExtentError::Full {
+            wanted,
+            free,
+            limit,
+        },
+        SegmentError::Missing { .. } | SegmentError::TooSmall { .. } => ExtentError::Gone { id },
+        other => ExtentError::System {
+            id,
+            source: Box::new(other),
+        },
+    }
+}
+
+/// Takes a variable out of this process's environment.
+pub(crate) fn remove_variable(name: &str) {
+    // SAFETY: called by `init`, the first line of `main`, of a process that was started to
+    // be a worker: no other thread runs that could read the environment meanwhile.
+    unsafe { std::env::remove_var(name) }
+}

@@ -1,0 +1,127 @@
+//! The modes of a pool.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+/// How a worker process comes into being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartMethod {
+    /// Executes the same program again; [`init`](crate::init) turns it into a worker.
+    #[default]
+    Spawn,
+    /// Forks the calling process, once, into a single-threaded *zygote* that forks the
+    /// workers. They begin with a copy of the caller's memory. Refused when the caller has
+    /// more than one thread.
+    Fork,
+    /// Executes the same program again, once, as a clean zygote that forks the workers.
+    ForkServer,
+}
+
+/// How arguments and results travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// Through lanes and blocks of shared memory.
+    #[default]
+    Shared,
+    /// Encoded, through pipes, and decoded: at least three copies.
+    Copy,
+}
+
+/// How many items of a `map` travel in one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChunkSize {
+    /// Follows the measured time of a task.
+    #[default]
+    Auto,
+    /// This many.
+    Items(NonZeroUsize),
+}
+
+/// A text that names no mode.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no {what}; there are {choices}")]
+pub struct ParseOptionError {
+    text: String,
+    what: &'static str,
+    choices: &'static str,
+}
+
+impl fmt::Display for StartMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Spawn => "spawn",
+            Self::Fork => "fork",
+            Self::ForkServer => "forkserver",
+        })
+    }
+}
+
+impl FromStr for StartMethod {
+    type Err = ParseOptionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "spawn" => Ok(Self::Spawn),
+            "fork" => Ok(Self::Fork),
+            "forkserver" => Ok(Self::ForkServer),
+            _ => Err(ParseOptionError {
+                text: text.to_owned(),
+                what: "start method",
+                choices: "spawn, fork and forkserver",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Shared => "shared",
+            Self::Copy => "copy",
+        })
+    }
+}
+
+impl FromStr for Transport {
+    type Err = ParseOptionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "shared" => Ok(Self::Shared),
+            "copy" => Ok(Self::Copy),
+            _ => Err(ParseOptionError {
+                text: text.to_owned(),
+                what: "transport",
+                choices: "shared and copy",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for ChunkSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Items(n) => n.fmt(f),
+        }
+    }
+}
+
+impl FromStr for ChunkSize {
+    type Err = ParseOptionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.replace('_', "")
+            .parse()
+            .map(Self::Items)
+            .map_err(|_| ParseOptionError {
+                text: text.to_owned(),
+                what: "chunk size",
+                choices: "auto and whole numbers from 1",
+            })
+    }
+}

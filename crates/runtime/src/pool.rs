@@ -1,0 +1,307 @@
+//! The pool: what users call.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use forkyard_os::death::DeathWaker;
+use forkyard_os::process::Pid;
+use forkyard_os::usage::{peak_rss_bytes, rusage_self};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::atomic::Ordering;
+
+use crate::builder::this_process;
+use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
+use crate::error::{TaskError, WorkerDeath};
+use crate::first::First;
+use crate::job::{Job, execute};
+use crate::map::{Dispatch, decode_into};
+use crate::timings::{self, ProcessTimings};
+use crate::{AbortHandle, Arena, Handle, PoolBuilder, Protocol, Search, trampoline};
+
+/// A pool of worker processes.
+///
+/// Every method can be called from any thread. Dropping a pool aborts it with a short grace
+/// and waits for its processes to be gone, which is bounded: after the grace come SIGTERM and
+/// SIGKILL. To finish what was submitted, [`close`](Self::close) it.
+#[derive(Debug)]
+pub struct Pool {
+    core: Arc<Core>,
+    waker: DeathWaker,
+    reaper: Option<JoinHandle<()>>,
+    creator: Pid,
+    arena: Arena,
+    /// One search at a time: a pool has one result slot.
+    pub(crate) searching: Mutex<()>,
+}
+
+/// How a dropped pool's workers are given time to end.
+const DROP_GRACE: Duration = Duration::from_millis(100);
+
+/// What is known when a pool has ended.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// From the pool's creation to its end.
+    pub wall: Duration,
+    /// Every worker process there was, replacements included, by worker and generation.
+    pub processes: Vec<ProcessTimings>,
+    /// The supervisor's own use of the machine, since its process began.
+    pub supervisor: SupervisorTimings,
+    /// Workers that died without being asked to.
+    pub deaths: Vec<WorkerDeath>,
+}
+
+/// The supervisor's own use of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct SupervisorTimings {
+    /// CPU time in user mode.
+    pub cpu_user: Duration,
+    /// CPU time in the kernel.
+    pub cpu_system: Duration,
+    /// Peak resident memory in bytes.
+    pub peak_rss_bytes: u64,
+}
+
+impl Pool {
+    /// Settings for a new pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
+    }
+
+    pub(crate) fn new(core: Arc<Core>, waker: DeathWaker, reaper: JoinHandle<()>) -> Self {
+        let arena = Arena::new(Arc::clone(&core.arena), Some(Arc::clone(&core.memory)));
+        Self {
+            core,
+            waker,
+            reaper: Some(reaper),
+            creator: this_process(),
+            arena,
+            searching: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// How many workers the pool was built with.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.core.control.shape().workers as usize
+    }
+
+    /// Sends one task; [`Handle::join`] waits for its result.
+    ///
+    /// `f` is a function by its name, or a closure that captures nothing (checked when the
+    /// program is compiled). Errors of any kind come with `join`.
+    ///
+    /// Touches no other thread: the task goes into a worker's lane, or, when all are full,
+    /// waits until there is room.
+    pub fn submit<F, In, Out>(&self, f: F, argument: In) -> Handle<Out>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+    {
+        let _ = f; // it holds nothing; its type is what crosses
+        let entry = trampoline::offset_of(task::<F, In, Out>);
+        crate::handle::submit(&self.core, entry, &argument)
+    }
+
+    /// Runs `f` on every item and returns the results in the order of the items.
+    ///
+    /// `items` is read as workers get room, so that at most a bounded number is in memory.
+    /// An item that fails leaves the others alone: it has its own error.
+    pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let _ = f;
+        let items = items.into_iter();
+        let mut results = Vec::with_capacity(items.size_hint().0);
+        Dispatch::new(
+            &self.core,
+            trampoline::offset_of(task::<F, In, Out>),
+            self.core.options.chunk_size,
+        )
+        .run(items, &mut |reply| decode_into(&mut results, reply));
+        // Every index was replied to, or the pool ended, which replies to all as well.
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or(Err(TaskError::Aborted)))
+            .collect()
+    }
+
+    /// First found wins: runs `f` on the items until one returns `Some`, then stops the rest.
+    ///
+    /// `f` looks at its [`Search`] now and then and returns `None` when told to stop. When
+    /// several find at once, one wins and the others' finds are dropped.
+    ///
+    /// # Errors
+    /// When nothing was found and a task had failed: what it would have found is not known.
+    pub fn first<F, In, Out, I>(&self, f: F, items: I) -> Result<First<Out>, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.first_with(Protocol::Claim, f, items)
+    }
+
+    /// [`first`](Self::first) with a claim protocol of choice, to compare them.
+    ///
+    /// # Errors
+    /// As [`first`](Self::first).
+    pub fn first_with<F, In, Out, I>(
+        &self,
+        protocol: Protocol,
+        f: F,
+        items: I,
+    ) -> Result<First<Out>, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let _ = f;
+        crate::first::run::<F, In, Out, I>(self, protocol, items)
+    }
+
+    /// The pool's shared memory for large data.
+    #[must_use]
+    pub fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// Where each process has spent its time so far. Reads the workers' pages and disturbs
+    /// none of them.
+    #[must_use]
+    pub fn timings(&self) -> Vec<ProcessTimings> {
+        let driver = self.core.lock();
+        let live = driver
+            .seats
+            .iter()
+            .filter(|seat| seat.is_occupied())
+            .map(|seat| timings::of_live(&self.core, seat));
+        sorted(driver.rows.iter().cloned().chain(live).collect())
+    }
+
+    /// How many tasks (items) are done, for a progress bar.
+    #[must_use]
+    pub fn tasks_done(&self) -> u64 {
+        let driver = self.core.lock();
+        let gone: u64 = driver.rows.iter().map(|row| row.tasks).sum();
+        let live: u64 = driver
+            .seats
+            .iter()
+            .filter(|seat| seat.is_occupied())
+            .map(|seat| {
+                let counters = &self.core.control.page(seat.index).counters;
+                counters.tasks.load(Ordering::Relaxed)
+            })
+            .sum();
+        gone + live
+    }
+
+    /// A handle that can end the pool from another thread while this one waits.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle::new(&self.core, self.waker.clone())
+    }
+
+    /// Whether the pool was aborted.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.core.lock().phase == PoolPhase::Aborted
+    }
+
+    /// Finishes everything that was submitted, ends the workers, and waits for them.
+    ///
+    /// Results of handles that were not joined stay available to them.
+    pub fn close(mut self) -> Report {
+        let mut driver = self.core.lock();
+        if driver.phase == PoolPhase::Open {
+            driver.phase = PoolPhase::Closing;
+        }
+        drop(driver);
+        self.waker.wake();
+        self.end()
+    }
+
+    /// Ends the pool without finishing: raises the stop flag, and sends SIGTERM to workers
+    /// that are not gone after `grace`, SIGKILL half a second later. Tasks without a result
+    /// get [`TaskError::Aborted`].
+    pub fn abort(mut self, grace: Duration) -> Report {
+        self.abort_handle().abort(grace);
+        self.end()
+    }
+
+    /// Waits until every process is gone.
+    fn end(&mut self) -> Report {
+        self.core.drive(Patience::Empty, None, |driver| {
+            driver.all_gone().then_some(())
+        });
+        self.waker.wake();
+        if let Some(reaper) = self.reaper.take() {
+            if reaper.join().is_err() {
+                tracing::error!("the pool's background thread panicked");
+            }
+        }
+        self.core.feeder.notify_all();
+        self.core.memory.unlink();
+        let driver = self.core.lock();
+        let usage = rusage_self();
+        Report {
+            wall: self.core.created.elapsed(),
+            processes: sorted(driver.rows.clone()),
+            supervisor: SupervisorTimings {
+                cpu_user: usage.cpu_user,
+                cpu_system: usage.cpu_system,
+                peak_rss_bytes: peak_rss_bytes(),
+            },
+            deaths: driver.deaths.clone(),
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // After `close` or `abort` nothing is left to do; in a forked child the pool is the
+        // parent's.
+        if self.reaper.is_none() || self.creator != this_process() {
+            return;
+        }
+        let started = self
+            .core
+            .lock()
+            .seats
+            .iter()
+            .any(|seat| seat.phase != SeatPhase::Gone);
+        if started {
+            self.abort_handle().abort(DROP_GRACE);
+        }
+        self.end();
+    }
+}
+
+fn sorted(mut rows: Vec<ProcessTimings>) -> Vec<ProcessTimings> {
+    rows.sort_by_key(|row| (row.worker, row.generation));
+    rows
+}
+
+/// The trampoline of an ordinary task.
+fn task<F, In, Out>(job: &mut Job<'_>)
+where
+    F: Fn(In) -> Out + Copy + 'static,
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let f = trampoline::conjure::<F>();
+    execute::<In, Out>(job, |_, argument| Ok(f(argument)));
+}

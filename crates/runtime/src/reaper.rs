@@ -1,0 +1,347 @@
+//! The pool's one background thread: it learns of deaths, keeps deadlines, and starts
+//! replacements. It sleeps in one system call until there is something to do.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use forkyard_os::clock::now_ns;
+use forkyard_os::control::ControlError;
+use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
+use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
+
+use crate::driver::{Core, Driver, Link, SeatPhase, StartFailure};
+use crate::start::{Starter, ZygoteMessage};
+
+/// Stands for the zygote's line among the watch's tokens.
+const ZYGOTE: u64 = u64::MAX;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Reaper {
+    core: Arc<Core>,
+    watch: DeathWatch,
+    zygote_lost: bool,
+}
+
+fn token(index: usize, generation: u32) -> u64 {
+    (index as u64) << 32 | u64::from(generation)
+}
+
+impl Reaper {
+    pub(crate) fn new(core: Arc<Core>, watch: DeathWatch) -> Self {
+        Self {
+            core,
+            watch,
+            zygote_lost: false,
+        }
+    }
+
+    pub(crate) fn waker(&self) -> DeathWaker {
+        self.watch.waker()
+    }
+
+    /// Runs until no process is left and none will come.
+    pub(crate) fn run(mut self) {
+        let core = Arc::clone(&self.core);
+        if let Starter::Zygote { socket, .. } = &core.starter {
+            if let Err(error) = self.watch.watch_fd(socket.as_fd(), ZYGOTE) {
+                tracing::error!(%error, "the zygote cannot be watched");
+                self.lose_zygote();
+            }
+        }
+        loop {
+            self.start_missing();
+            let (done, next) = self.keep_deadlines();
+            if done {
+                break;
+            }
+            let timeout = next.map(|at| at.saturating_duration_since(Instant::now()));
+            match self.watch.wait(timeout) {
+                Ok(events) => self.handle(&events),
+                Err(error) => {
+                    tracing::error!(%error, "waiting for deaths failed; workers are killed");
+                    self.core.lock().signal_all(Signal::Kill);
+                    std::thread::yield_now();
+                }
+            }
+        }
+        self.end_zygote();
+        self.core.ring();
+    }
+
+    fn handle(&mut self, events: &DeathEvents) {
+        for died in &events.died {
+            self.died((died >> 32) as usize, *died as u32);
+        }
+        if events.readable.contains(&ZYGOTE) {
+            self.hear_zygote();
+        }
+    }
+
+    /// A process that we watch is gone.
+    fn died(&mut self, index: usize, generation: u32) {
+        let mut driver = self.core.lock();
+        let seat = &driver.seats[index];
+        let Some(pid) = seat.pid.filter(|_| seat.generation == generation) else {
+            return;
+        };
+        let exit = match &self.core.starter {
+            Starter::Spawn { .. } => match reap(pid) {
+                Ok(Some(exit)) => exit,
+                // Reaped by somebody else (a SIGCHLD handler of the program): all that is
+                // known is that it is gone.
+                Ok(None) | Err(_) => unknown_exit(pid),
+            },
+            // Only watched after the zygote was lost, and killed then.
+            Starter::Zygote { .. } => unknown_exit(pid),
+        };
+        driver.on_exit(&self.core, index, &exit);
+        drop(driver);
+        self.core.ring();
+    }
+
+    /// Starts a process for every vacant seat.
+    fn start_missing(&mut self) {
+        loop {
+            let mut driver = self.core.lock();
+            let Some((index, generation)) = driver.take_vacant(&self.core) else {
+                return;
+            };
+            drop(driver);
+            let started = if self.zygote_lost {
+                Err("the zygote has died".to_owned())
+            } else {
+                self.core.starter.start(index, generation)
+            };
+            match started {
+                Ok(None) => {}
+                Ok(Some(pid)) => self.seated(index, generation, pid),
+                Err(why) => self.not_started(index, why),
+            }
+        }
+    }
+
+    /// A process exists for the seat.
+    fn seated(&mut self, index: usize, generation: u32, pid: Pid) {
+        let mut driver = self.core.lock();
+        let aborted = driver.seats[index].phase == SeatPhase::Ending && driver.escalation.is_some();
+        driver.seats[index].pid = Some(pid);
+        if aborted {
+            let _ = kill(pid, Signal::Kill);
+        }
+        drop(driver);
+        if matches!(self.core.starter, Starter::Spawn { .. }) {
+            if let Err(error) = self.watch.watch(pid, token(index, generation)) {
+                // It cannot be watched, so it cannot be let live.
+                tracing::error!(%pid, %error, "worker cannot be watched");
+                let _ = kill(pid, Signal::Kill);
+                if let Ok(exit) = reap_blocking(pid) {
+                    self.core.lock().on_exit(&self.core, index, &exit);
+                    self.core.ring();
+                }
+            }
+        }
+    }
+
+    fn not_started(&mut self, index: usize, why: String) {
+        let mut driver = self.core.lock();
+        driver.failed_starts += 1;
+        if self.zygote_lost {
+            driver.failed_starts = u32::MAX / 2;
+        }
+        driver.start_failed(&self.core, index, StartFailure::NotStarted(why));
+        drop(driver);
+        self.core.ring();
+    }
+
+    /// Reads what the zygote says.
+    fn hear_zygote(&mut self) {
+        let core = Arc::clone(&self.core);
+        let Starter::Zygote { socket, .. } = &core.starter else {
+            return;
+        };
+        loop {
+            match socket.recv(Some(Duration::ZERO)) {
+                Ok(bytes) => self.zygote_said(&bytes),
+                Err(ControlError::TimedOut(_)) => return,
+                Err(_) => return self.lose_zygote(),
+            }
+        }
+    }
+
+    fn zygote_said(&mut self, bytes: &[u8; forkyard_os::control::MESSAGE_BYTES]) {
+        match ZygoteMessage::decode(bytes) {
+            Some(ZygoteMessage::Forked {
+                index,
+                generation,
+                pid,
+            }) => {
+                if let Some(pid) = Pid::from_raw(pid) {
+                    self.seated(index, generation, pid);
+                }
+            }
+            Some(ZygoteMessage::NotForked { index, limit, .. }) => self.not_started(
+                index,
+                if limit {
+                    "fork failed: the limit of processes is reached (ulimit -u)".to_owned()
+                } else {
+                    "fork failed".to_owned()
+                },
+            ),
+            Some(ZygoteMessage::Exited(exit)) => {
+                let mut driver = self.core.lock();
+                let seat = driver
+                    .seats
+                    .iter()
+                    .position(|seat| seat.pid == Some(exit.pid));
+                if let Some(index) = seat {
+                    driver.on_exit(&self.core, index, &exit);
+                }
+                drop(driver);
+                self.core.ring();
+            }
+            Some(ZygoteMessage::Fork { .. }) | None => {
+                tracing::error!("the zygote said what it must not");
+            }
+        }
+    }
+
+    /// The zygote is gone: nobody will tell how its workers end, so they are ended now.
+    fn lose_zygote(&mut self) {
+        let Starter::Zygote { socket, .. } = &self.core.starter else {
+            return;
+        };
+        if self.zygote_lost {
+            return;
+        }
+        self.zygote_lost = true;
+        self.watch.unwatch_fd(socket.as_fd());
+        let driver = self.core.lock();
+        let orphans: Vec<(usize, u32, Option<Pid>)> = driver
+            .seats
+            .iter()
+            .filter(|seat| seat.is_occupied())
+            .map(|seat| (seat.index, seat.generation, seat.pid))
+            .collect();
+        drop(driver);
+        for (index, generation, pid) in orphans {
+            match pid {
+                Some(pid) => {
+                    let _ = kill(pid, Signal::Kill);
+                    if self.watch.watch(pid, token(index, generation)).is_err() {
+                        self.core
+                            .lock()
+                            .on_exit(&self.core, index, &unknown_exit(pid));
+                    }
+                }
+                None => self.not_started(index, "the zygote has died".to_owned()),
+            }
+        }
+        self.core.ring();
+    }
+
+    /// Does what is due; says whether all is over, and when the next thing is due.
+    fn keep_deadlines(&mut self) -> (bool, Option<Instant>) {
+        let now = Instant::now();
+        let mut driver = self.core.lock();
+        let escalation = driver.escalate(now);
+        let handshake = driver.overdue(now);
+        let next = [escalation, handshake].into_iter().flatten().min();
+        (driver.all_gone(), next)
+    }
+
+    fn end_zygote(&mut self) {
+        if let Starter::Zygote { socket, pid } = &self.core.starter {
+            if !self.zygote_lost {
+                self.watch.unwatch_fd(socket.as_fd());
+            }
+            // It has no workers left and does nothing but wait for our line to close, which
+            // a copy of our end in some other child could put off.
+            let _ = kill(*pid, Signal::Kill);
+            let _ = reap_blocking(*pid);
+        }
+    }
+}
+
+fn unknown_exit(pid: Pid) -> Exit {
+    Exit {
+        pid,
+        cause: ExitCause::Signal {
+            signal: Signal::Kill.as_raw(),
+            core: false,
+        },
+        cpu_user: Duration::ZERO,
+        cpu_system: Duration::ZERO,
+        peak_rss_bytes: 0,
+    }
+}
+
+impl Driver {
+    /// Makes the next vacant seat ready for a process that is about to be started.
+    fn take_vacant(&mut self, core: &Core) -> Option<(usize, u32)> {
+        loop {
+            let index = self
+                .seats
+                .iter()
+                .position(|seat| seat.phase == SeatPhase::Vacant)?;
+            match self.prepare(core, index) {
+                Ok(generation) => return Some((index, generation)),
+                Err(error) => {
+                    self.failed_starts += 1;
+                    self.start_failed(core, index, StartFailure::NotStarted(error));
+                }
+            }
+        }
+    }
+
+    /// Clears a vacant seat's page for its next process, whose generation is returned.
+    fn prepare(&mut self, core: &Core, index: usize) -> Result<u32, String> {
+        let page = core.control.page(index);
+        page.reset();
+        let seat = &mut self.seats[index];
+        if let Link::Pipe(pipe) = &mut seat.link {
+            let name = pipe.listen().map_err(|error| error.to_string())?;
+            if !page.link.set(&name) {
+                return Err(format!(
+                    "the pipe's name is too long, make TMPDIR shorter: {name}"
+                ));
+            }
+        }
+        if seat.started {
+            seat.generation += 1;
+        }
+        seat.started = true;
+        seat.start_timed_out = false;
+        seat.last = (0, 0);
+        seat.taken = 0;
+        seat.phase = SeatPhase::Starting {
+            deadline: Instant::now() + core.options.start_timeout,
+        };
+        let orders = &page.orders;
+        orders.generation.store(seat.generation, Ordering::Relaxed);
+        orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
+        Ok(seat.generation)
+    }
+
+    /// Kills workers that are not ready in time; returns the next such deadline.
+    fn overdue(&mut self, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for seat in &mut self.seats {
+            let SeatPhase::Starting { deadline } = seat.phase else {
+                continue;
+            };
+            if seat.start_timed_out {
+                continue;
+            }
+            if now < deadline {
+                next = Some(next.map_or(deadline, |at| at.min(deadline)));
+            } else if let Some(pid) = seat.pid {
+                seat.start_timed_out = true;
+                let _ = kill(pid, Signal::Kill);
+            }
+        }
+        next
+    }
+}

@@ -1,0 +1,92 @@
+//! How a function crosses to another process: as the distance of its code from an anchor.
+//!
+//! Supervisor and workers run the same image of the same program (checked at the handshake),
+//! but each may have it mapped elsewhere. The distance between two functions of one image is
+//! the same everywhere.
+//!
+//! ```text
+//!   supervisor                                    worker
+//!   pool.map(f, ..)                               entry_at(offset)
+//!     `-> entry: task::<F, In, Out>  --offset-->    `-> task::<F, In, Out>(job)
+//!                                                         decode In, conjure F, call, encode
+//! ```
+//!
+//! `F` itself holds no data (asserted at compile time), so there is nothing of it to send:
+//! the trampoline, made for exactly that `F`, conjures the value.
+
+#![expect(
+    unsafe_code,
+    reason = "a function's address is computed from an offset, and a zero-sized closure conjured"
+)]
+
+use crate::job::Job;
+
+/// What runs in a worker for one message.
+pub(crate) type Entry = for<'a, 'b> fn(&'a mut Job<'b>);
+
+/// The function that offsets are measured from. Its own offset, zero, is no task.
+#[inline(never)]
+fn anchor(job: &mut Job<'_>) {
+    // Never called; the address is what it is for, so it must not be merged with another.
+    job.items = std::hint::black_box(0);
+}
+
+fn anchor_address() -> u64 {
+    let anchor: Entry = anchor;
+    anchor as usize as u64
+}
+
+/// How far `entry` is from the anchor.
+pub(crate) fn offset_of(entry: Entry) -> u64 {
+    (entry as usize as u64).wrapping_sub(anchor_address())
+}
+
+/// The function at `offset` from the anchor.
+///
+/// # Safety
+/// `offset` was computed by [`offset_of`] in a process that runs the same image.
+pub(crate) unsafe fn entry_at(offset: u64) -> Entry {
+    let address = anchor_address().wrapping_add(offset) as usize as *const ();
+    // SAFETY: by the caller's word this is the address of an `Entry` in this image; function
+    // pointers have the size of data pointers on the systems we support.
+    unsafe { std::mem::transmute::<*const (), Entry>(address) }
+}
+
+/// The function that a message from the supervisor names.
+pub(crate) fn entry_of_message(offset: u64) -> Entry {
+    // SAFETY: lanes and pipes carry messages from the supervisor only, which fills `entry`
+    // from `offset_of`; that it runs the same image was checked before this worker was ready.
+    unsafe { entry_at(offset) }
+}
+
+/// A value of a function or closure type that captures nothing.
+///
+/// The caller of `submit`, `map` or `first` had such a value, so one exists in this program;
+/// `F: Copy` means that there may be any number.
+pub(crate) fn conjure<F: Copy + 'static>() -> F {
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "a task captures nothing: workers are other processes and do not see this one's \
+             variables. Pass what it needs as its argument; pass a function by its name, not \
+             as a fn pointer."
+        );
+    }
+    // SAFETY: F has no bytes, so no byte of it is uninitialised. It is inhabited, since the
+    // trampoline of F was asked for by someone who held an F.
+    unsafe { std::mem::MaybeUninit::<F>::uninit().assume_init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_leads_back_to_its_function() {
+        fn one(_: &mut Job<'_>) {}
+        let offset = offset_of(one);
+        assert_ne!(offset, 0);
+        // SAFETY: computed just above, in this very process.
+        assert_eq!(unsafe { entry_at(offset) } as usize, one as Entry as usize);
+    }
+}

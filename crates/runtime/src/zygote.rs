@@ -1,0 +1,98 @@
+//! The zygote: a single-threaded process that does nothing but fork workers, and tell how
+//! they ended.
+//!
+//! ```text
+//!   supervisor ──Fork──> zygote ──fork──> worker
+//!              <─Forked──
+//!              <─Exited── (reaped by the zygote, whose children they are)
+//! ```
+//!
+//! It is forked, or executed, before the pool has threads, so that replacements can be
+//! forked from a clean image at any time later. When the line to the supervisor closes, it
+//! ends; its workers notice the same death themselves.
+
+use forkyard_os::control::{ChildEvents, ControlError, ControlSocket, Either, wait_either};
+use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
+
+use crate::bootstrap::{Attachment, unlink_all};
+use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, ZygoteMessage};
+use crate::worker;
+
+/// What a turn of the loop leads to.
+enum Next {
+    /// The next turn.
+    Serve,
+    /// This process is now that worker.
+    Become { index: usize, generation: u32 },
+    /// The supervisor is gone.
+    Leave,
+}
+
+/// Serves until the supervisor is gone.
+pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
+    become_worker();
+    let Ok(children) = ChildEvents::install() else {
+        exit_now(EXIT_NOT_ATTACHED)
+    };
+    loop {
+        match serve_one(&socket, &children) {
+            Next::Serve => {}
+            Next::Become { index, generation } => {
+                // The supervisor must see the line close when the zygote itself ends.
+                drop(socket);
+                drop(children);
+                worker::run(attachment, index, generation)
+            }
+            Next::Leave => {
+                unlink_all(&attachment.name, &attachment.control);
+                exit_now(EXIT_ORPHANED)
+            }
+        }
+    }
+}
+
+fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
+    match wait_either(socket, children) {
+        Ok(Either::ChildChanged) => match report_exits(socket) {
+            Ok(()) => Next::Serve,
+            Err(_) => Next::Leave,
+        },
+        Ok(Either::Message) => match socket.recv(None) {
+            Ok(bytes) => match ZygoteMessage::decode(&bytes) {
+                Some(ZygoteMessage::Fork { index, generation }) => {
+                    fork_worker(socket, index, generation)
+                }
+                _ => Next::Serve,
+            },
+            Err(_) => Next::Leave,
+        },
+        Ok(Either::PeerGone) | Err(_) => Next::Leave,
+    }
+}
+
+fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
+    let answer = match fork() {
+        Ok(Forked::Child) => return Next::Become { index, generation },
+        Ok(Forked::Parent(pid)) => ZygoteMessage::Forked {
+            index,
+            generation,
+            pid: pid.as_raw(),
+        },
+        Err(error) => ZygoteMessage::NotForked {
+            index,
+            generation,
+            limit: matches!(error, ForkError::ProcessLimit),
+        },
+    };
+    match socket.send(&answer.encode()) {
+        Ok(()) => Next::Serve,
+        Err(_) => Next::Leave,
+    }
+}
+
+fn report_exits(socket: &ControlSocket) -> Result<(), ControlError> {
+    while let Some(exit) = reap_any() {
+        socket.send(&ZygoteMessage::Exited(exit).encode())?;
+    }
+    Ok(())
+}

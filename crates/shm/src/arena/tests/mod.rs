@@ -1,0 +1,12 @@
+//! Tests of the arena on ordinary memory: several `Arena`s on one directory are several
+//! processes.
+
+#[cfg(debug_assertions)]
+mod crash;
+mod double;
+mod faults;
+mod handles;
+mod limits;
+mod random;
+mod speed;
+mod threads;

@@ -1,0 +1,166 @@
+//! The bytes of a slot.
+//!
+//! ```text
+//!  0x00  state word (see `state`)          u32
+//!  0x04  reserved                          u32
+//!  0x08  entry: what to run                u64   \
+//!  0x10  items in this message             u32    |
+//!  0x14  round the message belongs to      u32    |  Message
+//!  0x18  payload length                    u32    |
+//!  0x1c  where the payload is              u16    |
+//!  0x1e  status of a result                u16   /
+//!  0x20  payload in place, or descriptor   [u8; 96]
+//!  0x80
+//! ```
+//!
+//! Two cache lines, aligned to both, because processors fetch lines in pairs. A task with a
+//! payload of up to 32 bytes, and its result, use the first line only.
+
+use core::cell::UnsafeCell;
+use core::mem::{offset_of, size_of};
+
+use super::state::State;
+use crate::sync::AtomicU32;
+
+/// The longest payload that fits into a slot, in bytes.
+pub const INLINE_BYTES: usize = 96;
+
+/// Where the payload of a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// In the slot.
+    Inline,
+    /// In a block of the arena; the slot holds its descriptor.
+    Block,
+}
+
+/// What a slot says besides its payload. `status` and `round` are the runtime's to define.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Message {
+    /// What to run: an offset into the program's code; zero asks the worker to end.
+    pub entry: u64,
+    /// How many items the payload holds.
+    pub items: u32,
+    /// The search round that the message belongs to, or zero.
+    pub round: u32,
+    /// Bytes of payload in the slot.
+    pub len: u32,
+    /// 0 in the slot, 1 in a block. Read through [`Message::place`].
+    pub place: u16,
+    /// How a result is to be read.
+    pub status: u16,
+}
+
+/// Why a message from a peer is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MessageFault {
+    /// The length exceeds the slot.
+    #[error("a slot says its payload has {0} bytes, a slot holds {INLINE_BYTES}")]
+    Length(u32),
+    /// Neither in the slot nor in a block.
+    #[error("a slot says its payload is at place {0}, there are places 0 and 1")]
+    Place(u16),
+}
+
+impl Message {
+    /// Where the payload is.
+    ///
+    /// # Errors
+    /// When a peer wrote a place that there is not.
+    pub fn place(&self) -> Result<Where, MessageFault> {
+        match self.place {
+            0 => Ok(Where::Inline),
+            1 => Ok(Where::Block),
+            other => Err(MessageFault::Place(other)),
+        }
+    }
+
+    /// Sets the place.
+    #[must_use]
+    pub fn at(mut self, place: Where) -> Self {
+        self.place = match place {
+            Where::Inline => 0,
+            Where::Block => 1,
+        };
+        self
+    }
+
+    /// Refuses what no correct peer writes.
+    ///
+    /// # Errors
+    /// [`MessageFault`], by name.
+    #[inline]
+    pub fn validated(self) -> Result<Self, MessageFault> {
+        if self.len as usize > INLINE_BYTES {
+            return Err(MessageFault::Length(self.len));
+        }
+        self.place().map(|_| self)
+    }
+}
+
+/// One slot of a lane.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub struct Slot {
+    state: AtomicU32,
+    _reserved: u32,
+    message: UnsafeCell<Message>,
+    payload: UnsafeCell<[u8; INLINE_BYTES]>,
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(size_of::<Slot>() == 0x80);
+    assert!(size_of::<Message>() == 0x18);
+    assert!(offset_of!(Slot, state) == 0x00);
+    assert!(offset_of!(Slot, _reserved) == 0x04);
+    assert!(offset_of!(Slot, message) == 0x08);
+    assert!(offset_of!(Slot, payload) == 0x20);
+    assert!(offset_of!(Message, entry) == 0x00);
+    assert!(offset_of!(Message, items) == 0x08);
+    assert!(offset_of!(Message, round) == 0x0c);
+    assert!(offset_of!(Message, len) == 0x10);
+    assert!(offset_of!(Message, place) == 0x14);
+    assert!(offset_of!(Message, status) == 0x16);
+};
+
+// SAFETY: the cells are reached only through `read`, `write` and `payload`, whose callers
+// hold the slot by its state word; the hand-over is the Release/Acquire pair of `state`.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// The state word.
+    #[inline]
+    pub fn state(&self) -> State<'_> {
+        State(&self.state)
+    }
+
+    /// Reads the message, once, into memory that no peer can change behind our back.
+    ///
+    /// # Safety
+    /// The caller owns the slot by its state. (A peer that breaks the protocol can tear the
+    /// message; every bit pattern is a valid `Message`, and it is validated after the read.)
+    #[inline]
+    pub(super) unsafe fn read(&self) -> Message {
+        // SAFETY: in bounds and aligned by construction; volatile so that the value
+        // validated is the value used.
+        unsafe { self.message.get().read_volatile() }
+    }
+
+    /// Writes the message.
+    ///
+    /// # Safety
+    /// The caller owns the slot by its state.
+    #[inline]
+    pub(super) unsafe fn write(&self, message: Message) {
+        // SAFETY: as in `read`.
+        unsafe { self.message.get().write(message) }
+    }
+
+    /// The payload's memory.
+    #[inline]
+    pub(super) fn payload(&self) -> *mut [u8; INLINE_BYTES] {
+        self.payload.get()
+    }
+}

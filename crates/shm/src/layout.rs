@@ -1,0 +1,395 @@
+//! The control segment, byte by byte.
+//!
+//! ```text
+//!  0x0000 +------------------------------------------------+
+//!         | Header                                         |
+//!  0x0000 |   magic             u64   "forkyard"           |
+//!  0x0008 |   layout_hash       u64                        |
+//!  0x0010 |   version           u32   written last: ready  |
+//!  0x0014 |   workers           u32                        |
+//!  0x0018 |   slots             u32   per lane             |
+//!  0x001c |   supervisor_pid    u32                        |
+//!  0x0020 |   supervisor_start  u64                        |
+//!  0x0028 |   exe_hash          u64                        |
+//!  0x0030 |   total_bytes       u64                        |
+//!  0x0038 |   clock             u64   what ticks count     |
+//!  0x0040 |   stop              StopFlag, its own line     |
+//!  0x0080 |   doorbell          Doorbell, its own line     |
+//!  0x00c0 |   awake             u32, its own line          |
+//!  0x0100 |   lock              OwnerLock, its own line    |
+//!  0x0140 |   zero                                         |
+//!  0x1000 +------------------------------------------------+
+//!         | ResultSlot                                     |
+//!  0x2000 +------------------------------------------------+
+//!         | arena Directory                                |
+//!         +------------------------------------------------+  page boundary
+//!         | worker 0: WorkerPage, then its lane            |
+//!         | worker 1: ...                                  |
+//!         +------------------------------------------------+
+//!
+//!         WorkerPage, 0x1000 bytes; every line has one writer
+//!  0x0000 +------------------------------------------------+
+//!         | by the supervisor: generation, spawned_ns      |
+//!  0x0040 | by the worker, rarely: pid, phase, ...         |
+//!  0x0080 | by the worker, each task: counters, stages     |
+//!  0x0100 | copy path, by the worker: received, sent       |
+//!  0x0140 | copy path, by the supervisor: where to connect |
+//!  0x1000 +------------------------------------------------+
+//! ```
+//!
+//! The picture is held together with the code by the assertions below, and the hash over
+//! the same numbers is compared when a process attaches.
+
+use core::mem::{align_of, offset_of, size_of};
+
+use crate::arena::Directory;
+use crate::count::WatchedCount;
+use crate::first::{OwnerLock, ResultSlot};
+use crate::lane::Slot;
+use crate::stop::StopFlag;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::wait::Doorbell;
+
+/// The first eight bytes of a control segment.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"forkyard");
+/// The version of the layout; goes up with every change of meaning.
+pub const VERSION: u32 = 1;
+/// A page of the layout: the largest page in common use would do, the smallest does.
+pub const PAGE: usize = 0x1000;
+
+/// A value on a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Line<T>(pub T);
+
+/// The head of the control segment.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Header {
+    pub(crate) magic: AtomicU64,
+    pub(crate) layout_hash: AtomicU64,
+    pub(crate) version: AtomicU32,
+    pub(crate) workers: AtomicU32,
+    pub(crate) slots: AtomicU32,
+    pub(crate) supervisor_pid: AtomicU32,
+    pub(crate) supervisor_start: AtomicU64,
+    pub(crate) exe_hash: AtomicU64,
+    pub(crate) total_bytes: AtomicU64,
+    pub(crate) clock: AtomicU64,
+    /// The pool's stop flag.
+    pub stop: Line<StopFlag>,
+    /// Where the supervisor sleeps.
+    pub doorbell: Line<Doorbell>,
+    /// How many processes of the pool are not asleep: a hint for spinning.
+    pub awake: Line<AtomicU32>,
+    /// The lock of the lock protocols.
+    pub lock: Line<OwnerLock>,
+}
+
+/// What a worker is about, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Phase {
+    /// No worker yet.
+    Empty = 0,
+    /// Attached and checked; takes tasks.
+    Ready = 1,
+    /// Has taken the pill and ends.
+    Leaving = 2,
+    /// Refused to work: another build than the supervisor's.
+    OtherBuild = 3,
+    /// Refused to work: could not connect the copy path.
+    NoLink = 4,
+}
+
+impl Phase {
+    /// The phase with this number; anything else reads as `Empty`.
+    fn of(number: u32) -> Self {
+        match number {
+            1 => Self::Ready,
+            2 => Self::Leaving,
+            3 => Self::OtherBuild,
+            4 => Self::NoLink,
+            _ => Self::Empty,
+        }
+    }
+}
+
+/// What the supervisor writes about a worker.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Orders {
+    /// Which incarnation of the worker.
+    pub generation: AtomicU32,
+    /// 1: tasks travel by the copy path.
+    pub copy_path: AtomicU32,
+    /// When the supervisor called for the process, CLOCK_MONOTONIC ns.
+    pub spawned_ns: AtomicU64,
+    /// Results taken; the worker may forget what it kept for them.
+    pub taken: AtomicU64,
+    /// How often tasks look at the stop flag: 0 is auto.
+    pub check_every: AtomicU32,
+    _reserved: u32,
+}
+
+/// What the worker says about itself, rarely.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Vitals {
+    /// Process id.
+    pub pid: AtomicU32,
+    phase: AtomicU32,
+    /// 1 while it sleeps.
+    pub parked: AtomicU32,
+    /// The generation that wrote this page.
+    pub generation: AtomicU32,
+    /// When it was ready, CLOCK_MONOTONIC ns.
+    pub ready_ns: AtomicU64,
+    /// When it took the pill, CLOCK_MONOTONIC ns.
+    pub leaving_ns: AtomicU64,
+    /// The cost of one look at the stop flag, in picoseconds.
+    pub check_ps: AtomicU64,
+    /// Peak resident memory in bytes.
+    pub peak_rss_bytes: AtomicU64,
+    /// Clock ticks at the moment of `ready_ns`.
+    pub ready_ticks: AtomicU64,
+}
+
+/// What the worker counts, written with plain relaxed stores by it alone.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Counters {
+    /// Tasks (items) finished.
+    pub tasks: AtomicU64,
+    /// Encoded bytes of arguments.
+    pub bytes_in: AtomicU64,
+    /// Encoded bytes of results.
+    pub bytes_out: AtomicU64,
+    /// Looks at the stop flag.
+    pub checks: AtomicU64,
+    /// Ticks waiting for tasks.
+    pub wait: AtomicU64,
+    /// Ticks decoding.
+    pub decode: AtomicU64,
+    /// Ticks in tasks.
+    pub compute: AtomicU64,
+    /// Ticks encoding.
+    pub encode: AtomicU64,
+    /// Ticks handing over.
+    pub send: AtomicU64,
+    /// Ticks waiting for and holding locks.
+    pub lock: AtomicU64,
+    /// Clock ticks at the last write.
+    pub mark: AtomicU64,
+    /// Messages begun; on the copy path it tells which task a dead worker ran.
+    pub begun: AtomicU64,
+}
+
+/// The copy path's flow: what the worker took out of its pipe and put into the other.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Pipes {
+    /// Packets received.
+    pub received: WatchedCount,
+    /// Packets sent.
+    pub sent: WatchedCount,
+    /// Window cost of the packets received.
+    pub received_cost: AtomicU64,
+}
+
+/// One worker's page.
+#[derive(Debug)]
+#[repr(C, align(4096))]
+pub struct WorkerPage {
+    /// By the supervisor.
+    pub orders: Orders,
+    /// By the worker, rarely.
+    pub vitals: Vitals,
+    /// By the worker, each task.
+    pub counters: Counters,
+    /// By the worker, on the copy path.
+    pub pipes: Pipes,
+    /// By the supervisor, before the worker starts: where the copy path is connected.
+    pub link: LinkName,
+}
+
+impl WorkerPage {
+    /// Clears what the last worker wrote, before the next one starts.
+    pub fn reset(&self) {
+        let (v, c) = (&self.vitals, &self.counters);
+        for word in [&v.pid, &v.phase, &v.parked, &v.generation] {
+            word.store(0, Ordering::Relaxed);
+        }
+        let words = [
+            &v.ready_ns,
+            &v.leaving_ns,
+            &v.check_ps,
+            &v.peak_rss_bytes,
+            &v.ready_ticks,
+            &c.tasks,
+            &c.bytes_in,
+            &c.bytes_out,
+            &c.checks,
+            &c.wait,
+            &c.decode,
+            &c.compute,
+            &c.encode,
+            &c.send,
+            &c.lock,
+            &c.mark,
+            &c.begun,
+            &self.pipes.received_cost,
+            &self.orders.taken,
+        ];
+        for word in words {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.pipes.received.reset();
+        self.pipes.sent.reset();
+    }
+}
+
+/// Bytes of a [`LinkName`].
+pub const LINK_NAME_BYTES: usize = 256;
+
+/// A short text that is written before its reader starts.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct LinkName([AtomicU64; LINK_NAME_BYTES / 8]);
+
+impl LinkName {
+    /// Writes `name`; `false` when it is too long.
+    #[must_use]
+    pub fn set(&self, name: &str) -> bool {
+        if name.len() > LINK_NAME_BYTES || name.contains('\0') {
+            return false;
+        }
+        let mut bytes = [0; LINK_NAME_BYTES];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        for (word, chunk) in self.0.iter().zip(bytes.as_chunks::<8>().0) {
+            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Reads it; `None` when it is empty or no text.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        let bytes: Vec<u8> = self
+            .0
+            .iter()
+            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
+            .take_while(|byte| *byte != 0)
+            .collect();
+        String::from_utf8(bytes).ok().filter(|name| !name.is_empty())
+    }
+}
+
+const fn round_up(bytes: usize, to: usize) -> usize {
+    bytes.div_ceil(to) * to
+}
+
+pub(crate) const RESULT_AT: usize = 0x1000;
+pub(crate) const DIRECTORY_AT: usize = 0x2000;
+pub(crate) const WORKERS_AT: usize = round_up(DIRECTORY_AT + size_of::<Directory>(), PAGE);
+
+const _: () = {
+    assert!(offset_of!(Header, magic) == 0x0000);
+    assert!(offset_of!(Header, layout_hash) == 0x0008);
+    assert!(offset_of!(Header, version) == 0x0010);
+    assert!(offset_of!(Header, workers) == 0x0014);
+    assert!(offset_of!(Header, slots) == 0x0018);
+    assert!(offset_of!(Header, supervisor_pid) == 0x001c);
+    assert!(offset_of!(Header, supervisor_start) == 0x0020);
+    assert!(offset_of!(Header, exe_hash) == 0x0028);
+    assert!(offset_of!(Header, total_bytes) == 0x0030);
+    assert!(offset_of!(Header, clock) == 0x0038);
+    assert!(offset_of!(Header, stop) == 0x0040);
+    assert!(offset_of!(Header, doorbell) == 0x0080);
+    assert!(offset_of!(Header, awake) == 0x00c0);
+    assert!(offset_of!(Header, lock) == 0x0100);
+    assert!(size_of::<Header>() == 0x0140);
+    assert!(RESULT_AT == 0x1000);
+    assert!(RESULT_AT + size_of::<ResultSlot>() <= DIRECTORY_AT);
+    assert!(DIRECTORY_AT == 0x2000);
+    assert!(align_of::<Directory>() <= PAGE);
+    assert!(WORKERS_AT.is_multiple_of(PAGE));
+    assert!(offset_of!(WorkerPage, orders) == 0x0000);
+    assert!(offset_of!(WorkerPage, vitals) == 0x0040);
+    assert!(offset_of!(WorkerPage, counters) == 0x0080);
+    assert!(offset_of!(WorkerPage, pipes) == 0x0100);
+    assert!(offset_of!(WorkerPage, link) == 0x0140);
+    assert!(size_of::<WorkerPage>() == 0x1000);
+    assert!(align_of::<WorkerPage>() == PAGE);
+    assert!(size_of::<Vitals>() == 0x40);
+    assert!(PAGE.is_multiple_of(align_of::<Slot>()));
+};
+
+/// A hash over every number that two processes must agree on (FNV-1a).
+pub const LAYOUT_HASH: u64 = {
+    let numbers = [
+        VERSION as usize,
+        size_of::<Header>(),
+        offset_of!(Header, stop),
+        offset_of!(Header, doorbell),
+        offset_of!(Header, awake),
+        offset_of!(Header, lock),
+        RESULT_AT,
+        size_of::<ResultSlot>(),
+        DIRECTORY_AT,
+        size_of::<Directory>(),
+        WORKERS_AT,
+        size_of::<WorkerPage>(),
+        offset_of!(WorkerPage, vitals),
+        offset_of!(WorkerPage, counters),
+        offset_of!(WorkerPage, pipes),
+        offset_of!(Counters, tasks),
+        offset_of!(Counters, begun),
+        size_of::<Slot>(),
+        crate::lane::INLINE_BYTES,
+        crate::first::RESULT_BYTES,
+    ];
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut i = 0;
+    while i < numbers.len() {
+        hash = (hash ^ numbers[i] as u64).wrapping_mul(0x0100_0000_01b3);
+        i += 1;
+    }
+    hash
+};
+
+/// What a pool's control segment is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How many workers.
+    pub workers: u32,
+    /// Slots in each lane; a power of two.
+    pub slots: u32,
+}
+
+impl Shape {
+    pub(crate) const fn stride(self) -> usize {
+        size_of::<WorkerPage>() + round_up(self.slots as usize * size_of::<Slot>(), PAGE)
+    }
+
+    /// Bytes that the segment needs.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        WORKERS_AT + self.workers as usize * self.stride()
+    }
+}
+
+impl Vitals {
+    /// What the worker says it is about.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        // Acquire pairs with the Release in `enter`: what was written before is seen.
+        Phase::of(self.phase.load(Ordering::Acquire))
+    }
+
+    /// Says so.
+    pub fn enter(&self, phase: Phase) {
+        // Release: what the worker wrote before is seen by whoever sees the phase.
+        self.phase.store(phase as u32, Ordering::Release);
+    }
+}

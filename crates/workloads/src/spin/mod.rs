@@ -1,0 +1,8 @@
+//! A synthetic task of any length, payload and result, every byte of which is really used.
+
+mod bytes;
+mod steps;
+mod task;
+mod work;
+
+pub use work::Spin;

@@ -1,0 +1,375 @@
+//! The workload.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use forkyard::{Handle, Pool, TaskError, Transport};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_bytes::ByteBuf;
+
+use super::bytes::filler;
+use super::task::{self, Load, Yield};
+use super::{bytes::checksum, steps};
+use crate::tally::Tally;
+use crate::{Findings, Outcome, Setting, Status, Workload};
+use crate::{baseline, units};
+
+/// Results are collected in rounds of at most this many tasks, so that memory stays bounded.
+const ROUND: u64 = 1 << 16;
+
+/// Payloads and results longer than this are handed over and taken back one by one instead of
+/// in rounds, so that few of them are in memory.
+const LARGE_BYTES: usize = 4 * 1024;
+
+/// Tasks under way for each worker where they go one by one: enough that none waits for the
+/// supervisor, few enough that their blocks stay in the cache.
+const WINDOW_PER_WORKER: usize = 4;
+
+/// Tasks of a given length, with payloads and results of given sizes.
+#[derive(Debug, Clone)]
+pub struct Spin {
+    task_time: Duration,
+    steps: u64,
+    payload_bytes: usize,
+    result_bytes: usize,
+    tasks: u64,
+}
+
+impl Spin {
+    /// Measures, on the calling thread and in a few milliseconds, how much work `task_time` is.
+    pub fn new(task_time: Duration, payload_bytes: usize, result_bytes: usize, tasks: u64) -> Self {
+        Self {
+            task_time,
+            steps: steps::in_time(task_time),
+            payload_bytes,
+            result_bytes,
+            tasks,
+        }
+    }
+
+    fn is_tiny(&self) -> bool {
+        self.payload_bytes == 0 && self.result_bytes == 0
+    }
+
+    fn load<P>(&self, payload: P) -> Load<P> {
+        Load {
+            steps: self.steps,
+            result_bytes: self.result_bytes as u64,
+            payload,
+        }
+    }
+
+    fn run_tiny(&self, pool: &Pool, book: &mut Book<'_>) {
+        while book.next < self.tasks && !pool.is_aborted() {
+            let round = ROUND.min(self.tasks - book.next);
+            let items = (0..round).map(|_| self.steps);
+            for answer in pool.map(task::tiny, items) {
+                book.tiny(answer);
+            }
+        }
+    }
+
+    fn run_copied(&self, pool: &Pool, book: &mut Book<'_>) {
+        let payload = |index| {
+            let bytes = ByteBuf::from(vec![filler(index); self.payload_bytes]);
+            Some(self.load(bytes))
+        };
+        self.run_loads(pool, book, task::copied, payload, |result| result.as_ref());
+    }
+
+    fn run_shared(&self, pool: &Pool, book: &mut Book<'_>) {
+        let refused = RefCell::new(None);
+        // Each task under way has a block of its own; blocks come back warm once it is done.
+        let payload = |index| {
+            if self.payload_bytes == 0 {
+                return Some(self.load(None));
+            }
+            match pool.arena().alloc::<u8>(self.payload_bytes) {
+                Ok(mut block) => {
+                    block.fill(filler(index));
+                    Some(self.load(Some(block.into_shared())))
+                }
+                Err(error) => {
+                    refused.replace(Some(error));
+                    None
+                }
+            }
+        };
+        self.run_loads(pool, book, task::shared, payload, |result| {
+            result.as_deref().unwrap_or_default()
+        });
+        if let Some(error) = refused.into_inner() {
+            let bytes = units::bytes(self.payload_bytes as u64);
+            book.tally.complain(
+                Status::Environment,
+                format_args!("no room for another payload of {bytes}: {error}"),
+            );
+        }
+    }
+
+    fn is_large(&self) -> bool {
+        self.payload_bytes.max(self.result_bytes) > LARGE_BYTES
+    }
+
+    /// Sends loads until there are no more, in rounds or one by one, and books the answers.
+    fn run_loads<P, R>(
+        &self,
+        pool: &Pool,
+        book: &mut Book<'_>,
+        task: impl Fn(Load<P>) -> Result<Yield<R>, String> + Copy + 'static,
+        load: impl Fn(u64) -> Option<Load<P>>,
+        bytes: impl Fn(&R) -> &[u8],
+    ) where
+        Load<P>: Serialize + DeserializeOwned,
+        Yield<R>: Serialize + DeserializeOwned,
+    {
+        let mut loads = (0..self.tasks).map_while(&load).fuse();
+        if self.is_large() {
+            one_by_one(pool, loads, task, |answer| book.answer(answer, &bytes));
+            return;
+        }
+        let mut came = 1;
+        while came > 0 && !pool.is_aborted() {
+            let round = usize::try_from(ROUND).unwrap_or(usize::MAX);
+            let answers = pool.map(task, loads.by_ref().take(round));
+            came = answers.len();
+            for answer in answers {
+                book.answer(answer, &bytes);
+            }
+        }
+    }
+
+    fn baseline(&self, setting: &Setting<'_>, threads: usize) -> Outcome {
+        let done = baseline::each(self.tasks, threads, setting.stop, |index| {
+            if self.is_tiny() {
+                let answer = task::tiny(self.steps);
+                return (answer == task::tiny_answer(self.steps))
+                    .then_some(())
+                    .ok_or_else(|| "the answer is wrong".to_owned());
+            }
+            let fill = filler(index);
+            let payload = vec![fill; self.payload_bytes];
+            let sum = checksum(&payload);
+            steps::take(self.steps);
+            let result = vec![filler(sum); self.result_bytes];
+            let got = Yield {
+                checksum: sum,
+                result: result.as_slice(),
+            };
+            task::verify(fill, self.payload_bytes, self.result_bytes, &got)
+        });
+        let mut book = Book::new(self);
+        for (_, answer) in done {
+            book.verdict(answer);
+        }
+        book.finish()
+    }
+}
+
+impl Workload for Spin {
+    fn name(&self) -> &'static str {
+        "spin"
+    }
+
+    fn total_tasks(&self, _: &Setting<'_>) -> Option<u64> {
+        Some(self.tasks)
+    }
+
+    fn run_pool(&self, pool: &Pool, setting: &Setting<'_>) -> Outcome {
+        let mut book = Book::new(self);
+        if self.is_tiny() {
+            self.run_tiny(pool, &mut book);
+        } else {
+            match setting.transport {
+                Transport::Copy => self.run_copied(pool, &mut book),
+                Transport::Shared => self.run_shared(pool, &mut book),
+            }
+        }
+        book.finish()
+    }
+
+    fn run_sequential(&self, setting: &Setting<'_>) -> Outcome {
+        self.baseline(setting, 1)
+    }
+
+    fn run_threads(&self, setting: &Setting<'_>) -> Outcome {
+        self.baseline(setting, setting.workers)
+    }
+}
+
+/// Keeps a few tasks under way for each worker and takes the answers in order.
+fn one_by_one<In, Out>(
+    pool: &Pool,
+    mut loads: impl Iterator<Item = In>,
+    task: impl Fn(In) -> Out + Copy + 'static,
+    mut on_answer: impl FnMut(Result<Out, TaskError>),
+) where
+    In: Serialize + DeserializeOwned,
+    Out: Serialize + DeserializeOwned,
+{
+    let window = WINDOW_PER_WORKER * pool.workers();
+    let mut under_way: VecDeque<Handle<Out>> = VecDeque::with_capacity(window);
+    loop {
+        while under_way.len() < window && !pool.is_aborted() {
+            let Some(load) = loads.next() else { break };
+            under_way.push_back(pool.submit(task, load));
+        }
+        let Some(oldest) = under_way.pop_front() else {
+            return;
+        };
+        on_answer(oldest.join());
+    }
+}
+
+/// What has come back so far, in order of the tasks.
+struct Book<'a> {
+    spin: &'a Spin,
+    tally: Tally,
+    next: u64,
+    verified: u64,
+}
+
+impl<'a> Book<'a> {
+    fn new(spin: &'a Spin) -> Self {
+        Self {
+            spin,
+            tally: Tally::default(),
+            next: 0,
+            verified: 0,
+        }
+    }
+
+    fn tiny(&mut self, answer: Result<u64, TaskError>) {
+        let expected = task::tiny_answer(self.spin.steps);
+        match answer {
+            Ok(answer) if answer == expected => self.verdict(Ok(())),
+            Ok(_) => self.verdict(Err("the answer is wrong".to_owned())),
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    fn answer<R>(
+        &mut self,
+        answer: Result<Result<Yield<R>, String>, TaskError>,
+        bytes: impl Fn(&R) -> &[u8],
+    ) {
+        match answer {
+            Ok(Ok(got)) => {
+                let got = Yield {
+                    checksum: got.checksum,
+                    result: bytes(&got.result),
+                };
+                let Spin {
+                    payload_bytes,
+                    result_bytes,
+                    ..
+                } = *self.spin;
+                let fill = filler(self.next);
+                self.verdict(task::verify(fill, payload_bytes, result_bytes, &got));
+            }
+            Ok(Err(reason)) => self.verdict(Err(reason)),
+            Err(error) => self.lost(&error),
+        }
+    }
+
+    fn verdict(&mut self, verdict: Result<(), String>) {
+        match verdict {
+            Ok(()) => self.verified += 1,
+            Err(reason) => {
+                let task = self.next;
+                self.tally
+                    .complain(Status::TaskFailed, format_args!("task {task}: {reason}"));
+            }
+        }
+        self.next += 1;
+    }
+
+    fn lost(&mut self, error: &TaskError) {
+        self.tally
+            .task_failed(format_args!("task {}", self.next), error);
+        self.next += 1;
+    }
+
+    fn finish(mut self) -> Outcome {
+        let spin = self.spin;
+        if self.tally.failed() == 0 {
+            self.tally.left_undone(spin.tasks - self.next);
+        }
+        let failed = self.tally.failed();
+        let (status, complaints) = self.tally.finish();
+        let payload_bytes = self.verified * spin.payload_bytes as u64;
+        let result_bytes = self.verified * spin.result_bytes as u64;
+        let length = units::duration(spin.task_time);
+        let tasks = units::counted(self.verified, "task", "tasks");
+        let answer = if spin.is_tiny() {
+            format!("{tasks} of {length}, every answer right")
+        } else {
+            format!(
+                "{tasks} of {length}: {} sent, {} taken back, every byte checked",
+                units::bytes(payload_bytes),
+                units::bytes(result_bytes)
+            )
+        };
+        Outcome {
+            answer: vec![answer],
+            listing: None,
+            complaints,
+            result: Findings::Spin {
+                verified: self.verified,
+                failed,
+                payload_bytes,
+                result_bytes,
+            },
+            tasks: self.verified,
+            status,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forkyard::{CheckEvery, StopFlag};
+
+    use super::*;
+
+    fn run(payload_bytes: usize, result_bytes: usize, tasks: u64, threads: usize) -> Outcome {
+        let stop = StopFlag::new();
+        let setting = Setting {
+            workers: threads,
+            transport: Transport::Shared,
+            check_every: CheckEvery::Auto,
+            stop: &stop,
+        };
+        let spin = Spin::new(Duration::from_micros(1), payload_bytes, result_bytes, tasks);
+        spin.run_threads(&setting)
+    }
+
+    #[test]
+    fn baselines_verify_every_shape_of_task() {
+        for (payload, result) in [(0, 0), (100, 0), (0, 5_000), (1_000, 9)] {
+            for tasks in [0, 1, 50] {
+                let outcome = run(payload, result, tasks, 2);
+                assert_eq!(outcome.status, Status::Success);
+                assert_eq!(outcome.tasks, tasks);
+            }
+        }
+    }
+
+    #[test]
+    fn the_task_functions_answer_what_the_supervisor_expects() {
+        let load = Load {
+            steps: 1,
+            result_bytes: 77,
+            payload: ByteBuf::from(vec![filler(9); 1_000]),
+        };
+        let got = task::copied(load).expect("no error");
+        let got = Yield {
+            checksum: got.checksum,
+            result: got.result.as_ref(),
+        };
+        assert_eq!(task::verify(filler(9), 1_000, 77, &got), Ok(()));
+        assert!(task::verify(filler(8), 1_000, 77, &got).is_err());
+        assert!(task::verify(filler(9), 1_000, 78, &got).is_err());
+    }
+}

@@ -1,1 +1,8 @@
-//! (header to come)
+//! What the benches share: floors to hold figures against, and the table that does.
+//!
+//! A figure alone says more about the machine and its neighbours than about the code. So
+//! every figure here stands beside a floor measured in the same run, in turn with it, and
+//! what counts is the ratio of the two medians.
+
+pub mod floors;
+pub mod samples;

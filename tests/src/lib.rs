@@ -1,1 +1,2 @@
-//! (header to come)
+//! x
+#![forbid(unsafe_code)]

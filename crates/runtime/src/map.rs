@@ -1,6 +1,6 @@
 //! Many items over one pool: cut into messages, sent as workers get room, taken as they come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use forkyard_shm::lane::Message;
@@ -99,7 +99,7 @@ impl<'a> Dispatch<'a> {
             exhausted: false,
         };
         let mut ready: Vec<Ready> = Vec::with_capacity(BURST);
-        let mut replies: Vec<Reply> = Vec::new();
+        let mut replies: VecDeque<Reply> = VecDeque::new();
         let mut appetite = self.look(&mut replies);
         loop {
             let short = self.fill(&mut source, &mut ready, appetite.min(BURST), on_reply);
@@ -265,14 +265,14 @@ impl<'a> Dispatch<'a> {
         }
     }
 
-    fn send(&mut self, ready: &mut Vec<Ready>, replies: &mut Vec<Reply>) {
+    fn send(&mut self, ready: &mut Vec<Ready>, replies: &mut VecDeque<Reply>) {
         if ready.is_empty() {
             return;
         }
         let mut driver = self.core.lock();
         for (ticket, parcel) in ready.drain(..) {
             if let Err(error) = driver.submit(self.core, ticket, parcel) {
-                replies.push(Reply {
+                replies.push_back(Reply {
                     first: ticket.first,
                     items: ticket.items,
                     worker: 0,
@@ -283,13 +283,17 @@ impl<'a> Dispatch<'a> {
     }
 
     /// Takes what has come; says how many messages the pool wants.
-    fn look(&mut self, replies: &mut Vec<Reply>) -> usize {
+    fn look(&mut self, replies: &mut VecDeque<Reply>) -> usize {
         let mut driver = self.core.lock();
         driver.poll(self.core);
         driver.refresh_means(self.core);
         driver.feed(self.core);
         if let Some(batch) = driver.batches.get_mut(self.batch as usize) {
-            replies.extend(batch.replies.drain(..));
+            if replies.is_empty() {
+                std::mem::swap(replies, &mut batch.replies);
+            } else {
+                replies.extend(batch.replies.drain(..));
+            }
         }
         self.tune(driver.mean_ns());
         if driver.can_never_run() {
@@ -300,7 +304,7 @@ impl<'a> Dispatch<'a> {
 
     /// Waits until something came, or (when `can_send`) until the pool wants more; says how
     /// many messages it wants.
-    fn wait(&mut self, can_send: bool, last: bool, replies: &mut Vec<Reply>) -> usize {
+    fn wait(&mut self, can_send: bool, last: bool, replies: &mut VecDeque<Reply>) -> usize {
         let patience = if last {
             Patience::Empty
         } else {
@@ -438,7 +442,7 @@ impl Decoder {
             }
         };
         let bytes = match &body {
-            Body::Inline(bytes) => &bytes[..message.len as usize],
+            Body::Inline(bytes) => bytes.bytes().get(..message.len as usize).unwrap_or_default(),
             Body::Block(block) => block.as_slice(),
             Body::Frame(frame) => frame.get(HEADER_BYTES..).unwrap_or_default(),
         };

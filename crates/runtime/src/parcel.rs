@@ -19,11 +19,54 @@ pub(crate) const HEADER_BYTES: usize = 24;
 #[derive(Debug)]
 pub(crate) enum Body {
     /// In place: the first `message.len` bytes.
-    Inline([u8; INLINE_BYTES]),
+    Inline(InPlace),
     /// In a block of the arena.
     Block(Block),
     /// Copy path: the whole frame, beginning with the pipe's own header room, then ours.
     Frame(Vec<u8>),
+}
+
+/// Bytes that travel in a slot. Most are short, and messages are moved about, so long ones
+/// are put aside.
+#[derive(Debug)]
+pub(crate) enum InPlace {
+    Short([u8; SHORT_BYTES]),
+    Long(Box<[u8; INLINE_BYTES]>),
+}
+
+/// What fits the first cache line of a slot, beside its header.
+const SHORT_BYTES: usize = 32;
+
+impl InPlace {
+    /// No bytes.
+    pub(crate) const EMPTY: Self = Self::Short([0; SHORT_BYTES]);
+
+    /// The first `len` of `bytes`.
+    #[inline]
+    pub(crate) fn new(bytes: &[u8; INLINE_BYTES], len: usize) -> Self {
+        match bytes.first_chunk() {
+            Some(short) if len <= SHORT_BYTES => Self::Short(*short),
+            _ => Self::Long(Box::new(*bytes)),
+        }
+    }
+
+    /// At least as many bytes as it was made with.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes) => bytes,
+            Self::Long(bytes) => bytes.as_slice(),
+        }
+    }
+
+    /// Copies the bytes into a slot; the slot's second cache line is left alone if it can be.
+    #[inline]
+    pub(crate) fn write_to(&self, slot: &mut [u8; INLINE_BYTES]) {
+        match self {
+            Self::Short(bytes) => slot[..SHORT_BYTES].copy_from_slice(bytes),
+            Self::Long(bytes) => *slot = **bytes,
+        }
+    }
 }
 
 /// A message that is ready to be sent, or was received.
@@ -89,7 +132,9 @@ impl Sink {
         self.spilled = false;
         self.block = None;
         self.spill.clear();
-        self.spill.shrink_to(KEEP_SPILL);
+        if self.spill.capacity() > KEEP_SPILL {
+            self.spill.shrink_to(KEEP_SPILL);
+        }
     }
 
     /// Takes a sent frame's buffer back, for the next one to be put together in warm pages.
@@ -230,11 +275,8 @@ impl Sink {
             }
             Transport::Shared => match self.finish_block()? {
                 Some(block) => {
-                    let mut inline = [0; INLINE_BYTES];
-                    let descriptor = block.descriptor();
-                    let bytes = bytemuck::bytes_of(&descriptor);
-                    inline[..bytes.len()].copy_from_slice(bytes);
-                    message.len = bytes.len() as u32;
+                    let inline = InPlace::Short(bytemuck::cast(block.descriptor()));
+                    message.len = SHORT_BYTES as u32;
                     message = message.at(Where::Block);
                     self.len = 0;
                     return Ok(Parcel {
@@ -246,7 +288,7 @@ impl Sink {
                 None => {
                     message.len = self.len as u32;
                     message = message.at(Where::Inline);
-                    Body::Inline(self.inline)
+                    Body::Inline(InPlace::new(&self.inline, self.len))
                 }
             },
         };

@@ -25,29 +25,31 @@ pub trait Park {
 
 /// How long to spin before sleeping, learned from how spinning went.
 ///
-/// A spin that met its event doubles the next budget, one that did not halves it; the budget
-/// is zero while more processes are awake than there are cores, because the one waited for
-/// may need the very core that spins.
+/// The budget is what the two sides of a wake cost, so that spinning in vain costs at most
+/// as much again. It is zero while more processes are awake than there are cores, because
+/// the one waited for may need the very core that spins. After several spins in vain only
+/// every eighth wait spins: enough to find out when spinning pays again, on both sides at
+/// once, without burning a core in a pool that is served slowly.
 #[derive(Debug, Clone)]
 pub struct SpinBudget {
     turns: u32,
-    most: u32,
     cores: u32,
+    in_vain: u32,
 }
 
 /// Turns before the first pause instruction.
 const EAGER_TURNS: u32 = 128;
-/// The least number of turns a budget shrinks to, so that it can grow again.
-const LEAST_TURNS: u32 = 64;
+/// So many spins in a row may be in vain before only every eighth wait spins.
+const PATIENCE: u32 = 8;
 
 impl SpinBudget {
-    /// A budget of at most `most` turns (one turn is one look and one pause instruction)
-    /// on a machine with `cores` cores.
-    pub fn new(cores: u32, most: u32) -> Self {
+    /// A budget of `turns` (one turn is one look and one pause instruction) on a machine
+    /// with `cores` cores.
+    pub fn new(cores: u32, turns: u32) -> Self {
         Self {
-            turns: most,
-            most,
+            turns,
             cores,
+            in_vain: 0,
         }
     }
 
@@ -62,6 +64,12 @@ impl SpinBudget {
         if awake.load(Ordering::Relaxed) > self.cores {
             return false;
         }
+        if self.in_vain >= PATIENCE {
+            self.in_vain += 1;
+            if !self.in_vain.is_multiple_of(PATIENCE) {
+                return false;
+            }
+        }
         for turn in 0..self.turns {
             // The first looks come without a pause: on recent Intel cores one pause lasts as
             // long as a whole round trip between two cores.
@@ -69,14 +77,14 @@ impl SpinBudget {
                 spin_hint();
             }
             if ready() {
-                self.turns = (self.turns * 2).min(self.most);
+                self.in_vain = 0;
                 return true;
             }
             if turn % 256 == 255 && awake.load(Ordering::Relaxed) > self.cores {
                 return false;
             }
         }
-        self.turns = (self.turns / 2).max(LEAST_TURNS.min(self.most));
+        self.in_vain = (self.in_vain + 1).min(u32::MAX / 2);
         false
     }
 }

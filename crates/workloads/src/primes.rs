@@ -156,15 +156,24 @@ impl Verdict {
                 tasks: first.tasks as u64,
                 complaints: Vec::new(),
             },
-            Err(error) => Self {
-                value: None,
-                worker: None,
-                winners: 0,
-                latencies: Vec::new(),
-                tasks: 0,
-                status: status_of(&error),
-                complaints: vec![format!("the search ended early: {error}")],
-            },
+            Err(error) => {
+                let status = status_of(&error);
+                let ours = status == Status::Interrupted;
+                Self {
+                    value: None,
+                    worker: None,
+                    winners: 0,
+                    latencies: Vec::new(),
+                    tasks: 0,
+                    status,
+                    // That it was interrupted, whoever did it knows.
+                    complaints: if ours {
+                        vec![]
+                    } else {
+                        vec![format!("not all was searched: {error}")]
+                    },
+                }
+            }
         }
     }
 
@@ -214,11 +223,13 @@ fn latency_line(latencies: &[Duration]) -> Option<String> {
     sorted.sort_unstable();
     let last = units::duration(*sorted.last()?);
     Some(match sorted.len() {
-        1 => format!("the other worker was out of its search {last} after the flag was raised"),
+        1 => {
+            format!("one other worker was searching, and stopped {last} after the flag was raised")
+        }
         n => {
             let median = units::duration(sorted[n / 2]);
             format!(
-                "the {n} other workers were out of their search {median} (median) to {last} \
+                "{n} other workers were searching, and stopped {median} (median) to {last} \
                  (last) after the flag was raised"
             )
         }
@@ -304,10 +315,7 @@ mod tests {
         let us = Duration::from_micros;
         assert_eq!(latency_line(&[]), None);
         let one = latency_line(&[us(3)]).expect("one");
-        assert!(
-            one.starts_with("the other worker was out of its search 3.00 µs"),
-            "{one}"
-        );
+        assert!(one.contains("stopped 3.00 µs after"), "{one}");
         let three = latency_line(&[us(9), us(1), us(4)]).expect("three");
         assert!(
             three.contains("4.00 µs (median) to 9.00 µs (last)"),

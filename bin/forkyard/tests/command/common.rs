@@ -33,7 +33,13 @@ impl Run {
     /// Panics unless it ended with `code`.
     #[track_caller]
     pub(crate) fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:?}");
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        let stderr = &self.stderr;
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{stdout}\nstderr:\n{stderr}"
+        );
         self
     }
 }

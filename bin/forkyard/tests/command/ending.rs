@@ -113,12 +113,6 @@ fn quiet_leaves_the_answer() {
 }
 
 #[test]
-fn a_start_method_that_is_not_there_yet_says_so() {
-    let run = run(&["run", "spin", "--start", "forkserver"]).expect_code(5);
-    assert!(run.stderr.contains("take spawn or fork"), "{}", run.stderr);
-}
-
-#[test]
 fn colours_only_where_they_are_wanted() {
     let plain = run(&["run", "spin", "--tasks", "50"]).expect_code(0);
     assert!(!plain.text().contains('\u{1b}'));

@@ -14,6 +14,9 @@ const CHUNK_TIME: Duration = Duration::from_micros(200);
 /// Tasks shorter than this are dominated by their dispatch.
 const SHORT_TASK: Duration = Duration::from_micros(50);
 
+/// A supervisor that spends more on a task does not only dispatch it: it prepares its data.
+const PREPARATION: Duration = Duration::from_micros(10);
+
 /// Arguments and results longer than this are payloads.
 const LARGE_BYTES: u64 = 64 * 1024;
 
@@ -34,9 +37,14 @@ const RULES: [Rule; 17] = [
         name: "workers died",
         applies: |f| f.deaths > 0,
         says: |f| {
-            let deaths = counted(f.deaths as u64, "worker", "workers");
             let first = f.first_death.as_deref().unwrap_or("unknown");
-            format!("{deaths} died (the first: {first}); what they were running is lost.")
+            match f.deaths {
+                1 => format!("a worker died ({first}), and with it the task it was running."),
+                n => format!(
+                    "{n} workers died (the first: {first}), and with them the tasks they were \
+                     running."
+                ),
+            }
         },
     },
     Rule {
@@ -94,6 +102,13 @@ const RULES: [Rule; 17] = [
         },
     },
     Rule {
+        name: "supervisor too slow",
+        applies: |f| {
+            f.wait >= 0.3 && f.supervisor_cpu >= 0.4 && f.supervisor_per_task >= PREPARATION
+        },
+        says: supervisor_too_slow,
+    },
+    Rule {
         name: "tasks too short",
         applies: |f| f.wait >= 0.3 && f.compute_per_task < SHORT_TASK && better_chunk(f).is_some(),
         says: short_tasks,
@@ -143,18 +158,6 @@ const RULES: [Rule; 17] = [
                  average; cut the work into more, smaller tasks.",
                 percent(f.wait),
                 f.imbalance
-            )
-        },
-    },
-    Rule {
-        name: "supervisor too slow",
-        applies: |f| f.wait >= 0.3 && f.supervisor_cpu >= 0.6,
-        says: |f| {
-            format!(
-                "workers waited {} of the time: the supervisor, busy {} of it, could not prepare \
-                 tasks fast enough; let the workers read or make their data themselves.",
-                percent(f.wait),
-                percent(f.supervisor_cpu.min(1.0))
             )
         },
     },
@@ -260,6 +263,21 @@ fn short_tasks(f: &Facts) -> String {
     format!(
         "workers waited {waited} of the time: tasks of {task} are shorter than their dispatch; \
          try {transport}--chunk-size {chunk}."
+    )
+}
+
+fn supervisor_too_slow(f: &Facts) -> String {
+    let advice = match (f.workload.as_str(), f.transport) {
+        ("hash-files", _) => "let the workers read their files with --payload path",
+        (_, Transport::Copy) => "try --transport shared",
+        _ => "let the workers make or read their data themselves",
+    };
+    format!(
+        "workers waited {} of the time: the supervisor spent {} on preparing each task, the \
+         worker {} on running it; {advice}.",
+        percent(f.wait),
+        duration(f.supervisor_per_task),
+        duration(f.compute_per_task)
     )
 }
 

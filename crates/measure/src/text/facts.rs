@@ -11,6 +11,7 @@ use crate::RunReport;
 /// processes together.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Facts {
+    pub(crate) workload: String,
     pub(crate) status: Status,
     pub(crate) first_death: Option<String>,
     pub(crate) deaths: usize,
@@ -36,6 +37,7 @@ pub(crate) struct Facts {
     pub(crate) cpu_while_busy: f64,
     /// Processor time of the supervisor for each second of the work.
     pub(crate) supervisor_cpu: f64,
+    pub(crate) supervisor_per_task: Duration,
     /// How many times as long as the average worker the busiest one was busy.
     pub(crate) imbalance: f64,
     pub(crate) compute_per_task: Duration,
@@ -70,6 +72,7 @@ impl Facts {
         };
         let is_search = report.workload == "primes";
         Self {
+            workload: report.workload.clone(),
             status: report.outcome.status,
             first_death: report
                 .deaths
@@ -93,6 +96,7 @@ impl Facts {
             residual: Duration::from_nanos(residual).as_secs_f64() / wall,
             cpu_while_busy: sum(|p| p.cpu_user + p.cpu_system) / busy.max(1e-9),
             supervisor_cpu: supervisor.as_secs_f64() / report.work.as_secs_f64().max(1e-9),
+            supervisor_per_task: per_task(supervisor.as_secs_f64()),
             imbalance: busiest / busy_per_worker.max(1e-9),
             compute_per_task: per_task(sum(|p| p.stages.compute)),
             bytes_per_task: bytes / tasks.max(1),

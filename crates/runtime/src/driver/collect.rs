@@ -97,7 +97,7 @@ impl Driver {
         match (message.place(), &body) {
             (Ok(Where::Block), Body::Inline(bytes)) => {
                 let descriptor: Descriptor =
-                    bytemuck::pod_read_unaligned(&bytes[..size_of::<Descriptor>()]);
+                    bytemuck::pod_read_unaligned(&bytes.bytes()[..size_of::<Descriptor>()]);
                 match core.arena.resolve(&descriptor) {
                     Ok(block) => Ok((message, Body::Block(block))),
                     Err(error) => Err(fault(error.to_string())),

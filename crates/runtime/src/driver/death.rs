@@ -126,6 +126,7 @@ impl Driver {
         self.seats[index].link.reset();
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
+        self.seats[index].depth = 0;
         match was {
             SeatPhase::Ending | SeatPhase::Gone => self.seats[index].phase = SeatPhase::Gone,
             SeatPhase::Starting { .. } => {

@@ -6,7 +6,7 @@ use forkyard_shm::lane::Message;
 
 use super::{Core, Driver, InFlight, PoolPhase, SeatPhase, Ticket};
 use crate::error::TaskError;
-use crate::parcel::{Body, Parcel};
+use crate::parcel::{Body, InPlace, Parcel};
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -21,10 +21,9 @@ const WORTH_STEALING_NS: u64 = 50_000;
 impl Driver {
     /// How many messages a worker should have in flight.
     fn depth(&self, index: usize) -> usize {
-        let seat = &self.seats[index];
-        match seat.mean_ns {
+        match self.seats[index].depth {
             0 => AHEAD_UNKNOWN,
-            mean => ((AHEAD_NS / mean) as usize).max(AHEAD_LEAST),
+            depth => depth,
         }
     }
 
@@ -58,6 +57,7 @@ impl Driver {
             if messages > 0 {
                 let ticks = busy.saturating_sub(last_busy) / messages;
                 seat.mean_ns = core.scale.ticks_to_ns(ticks).max(1);
+                seat.depth = ((AHEAD_NS / seat.mean_ns) as usize).max(AHEAD_LEAST);
                 seat.last = (begun, busy);
             }
         }
@@ -122,11 +122,11 @@ impl Driver {
     fn hungriest(&mut self) -> Option<usize> {
         let count = self.seats.len();
         let start = self.next_seat;
-        let best = (0..count)
-            .map(|step| (start + step) % count)
+        let best = (start..count)
+            .chain(0..start)
             .filter(|seat| self.wants(*seat) > 0)
             .min_by_key(|seat| self.seats[*seat].in_flight.len())?;
-        self.next_seat = (best + 1) % count;
+        self.next_seat = if best + 1 == count { 0 } else { best + 1 };
         Some(best)
     }
 
@@ -223,7 +223,7 @@ impl Driver {
     /// Tells one worker to end after what it has.
     pub(super) fn send_pill(&mut self, core: &Core, index: usize) {
         let body = match core.options.transport {
-            crate::Transport::Shared => Body::Inline([0; forkyard_shm::lane::INLINE_BYTES]),
+            crate::Transport::Shared => Body::Inline(InPlace::EMPTY),
             crate::Transport::Copy => Body::Frame(crate::parcel::pill_frame()),
         };
         self.seats[index]

@@ -7,7 +7,7 @@ use forkyard_shm::lane::state::{DONE, Published, Seen, Watch};
 use forkyard_shm::lane::{Arrival, INLINE_BYTES, Message, SupervisorLane};
 
 use super::pipe::Pipe;
-use crate::parcel::{Body, Parcel};
+use crate::parcel::{Body, InPlace, Parcel};
 use crate::start::OsPark;
 use forkyard_shm::Park;
 
@@ -83,7 +83,7 @@ impl Link {
                 };
                 let position = lane.head();
                 let published = lane.push(|slot| {
-                    copy_short(slot, &bytes, message.len as usize);
+                    bytes.write_to(slot);
                     Ok::<_, std::convert::Infallible>(message)
                 });
                 if let Ok(Published::WakeIt) = published {
@@ -106,7 +106,7 @@ impl Link {
             Self::Lane(lane) => {
                 let mut bytes = [0; INLINE_BYTES];
                 match lane.take(&mut bytes) {
-                    Arrival::Result(message) => Arrived::Result(message, Body::Inline(bytes)),
+                    Arrival::Result(message) => Arrived::Result(message, in_place(&bytes, message)),
                     Arrival::Nothing => Arrived::Nothing,
                     Arrival::Corrupt(raw) => {
                         Arrived::Fault(format!("a slot's state word holds {raw:#x}"))
@@ -176,7 +176,7 @@ impl Link {
             Self::Lane(lane) => {
                 let mut bytes = [0; INLINE_BYTES];
                 let message = lane.retract(&mut bytes)?;
-                Some((message, Body::Inline(bytes)))
+                Some((message, in_place(&bytes, message)))
             }
             Self::Pipe(pipe) => pipe.retract(),
         }
@@ -195,7 +195,7 @@ impl Link {
                         match lane.copy_task(position, &mut bytes) {
                             Some(message) => Remains::Unbegun(Parcel {
                                 message,
-                                body: Body::Inline(bytes),
+                                body: in_place(&bytes, message),
                                 attached: Vec::new(),
                             }),
                             None => Remains::Fault("a task's slot was overwritten".to_owned()),
@@ -229,13 +229,6 @@ impl Link {
     }
 }
 
-/// Copies `len` bytes, as whole groups of 32: a length known to the compiler is a few
-/// instructions, and a short payload leaves the slot's second cache line alone.
-#[inline]
-fn copy_short(to: &mut [u8; INLINE_BYTES], from: &[u8; INLINE_BYTES], len: usize) {
-    if len <= 32 {
-        to[..32].copy_from_slice(&from[..32]);
-    } else {
-        to.copy_from_slice(from);
-    }
+fn in_place(bytes: &[u8; INLINE_BYTES], message: Message) -> Body {
+    Body::Inline(InPlace::new(bytes, message.len as usize))
 }

@@ -63,6 +63,8 @@ pub(crate) struct Seat {
     pub(crate) start_timed_out: bool,
     /// Mean time of a message in the worker, in nanoseconds; zero while unknown.
     pub(crate) mean_ns: u64,
+    /// Messages that it should have in flight; zero while their mean time is unknown.
+    pub(crate) depth: usize,
     /// Counters at the last refresh of the mean: messages begun, ticks busy.
     pub(crate) last: (u64, u64),
     /// Results taken, as told to the worker.
@@ -83,6 +85,7 @@ impl Seat {
             started: false,
             start_timed_out: false,
             mean_ns: 0,
+            depth: 0,
             last: (0, 0),
             taken: 0,
         }

@@ -54,12 +54,7 @@ pub(super) fn serve(
         let Body::Inline(inline) = reply.1 else {
             unreachable!("the shared path's parcels are in place")
         };
-        let out = lane.payload();
-        if reply.0.len <= 32 {
-            out[..32].copy_from_slice(&inline[..32]);
-        } else {
-            *out = inline;
-        }
+        inline.write_to(lane.payload());
         let position = lane.finished();
         let finished = lane.finish(reply.0);
         if finished == Finished::Ring {

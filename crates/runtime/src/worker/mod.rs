@@ -27,7 +27,7 @@ use forkyard_shm::{CheckEvery, OwnerIndex, Round};
 use crate::bootstrap::Attachment;
 use crate::context::{Context, WorkerSeat};
 use crate::job::{ItemError, Job, STATUS_ERROR, STATUS_VALUE};
-use crate::parcel::{Parcel, PutError, Sink};
+use crate::parcel::{Body, InPlace, Parcel, PutError, Sink};
 use crate::start::{EXIT_NOT_ATTACHED, OsPark};
 use crate::{Arena, mapped, trampoline};
 use ledger::Ledger;
@@ -196,7 +196,7 @@ fn cannot_pack(error: PutError, sink: &mut Sink, items: u32) -> Parcel {
         Ok(parcel) => parcel,
         Err(_) => Parcel {
             message,
-            body: crate::parcel::Body::Inline([0; forkyard_shm::lane::INLINE_BYTES]),
+            body: Body::Inline(InPlace::EMPTY),
             attached: Vec::new(),
         },
     }

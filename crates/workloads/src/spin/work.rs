@@ -301,16 +301,24 @@ impl<'a> Book<'a> {
         let payload_bytes = self.verified * spin.payload_bytes as u64;
         let result_bytes = self.verified * spin.result_bytes as u64;
         let length = units::duration(spin.task_time);
-        let tasks = units::counted(self.verified, "task", "tasks");
-        let answer = if spin.is_tiny() {
-            format!("{tasks} of {length}, every answer right")
+        let mut answer = if self.verified == spin.tasks {
+            units::counted(self.verified, "task", "tasks")
         } else {
-            format!(
-                "{tasks} of {length}: {} sent, {} taken back, every byte checked",
+            let (done, all) = (units::count(self.verified), units::count(spin.tasks));
+            format!("{done} of {all} tasks")
+        };
+        answer.push_str(&format!(" of {length}"));
+        if self.verified == 0 {
+            answer.push_str(" done");
+        } else if spin.is_tiny() {
+            answer.push_str(", every answer right");
+        } else {
+            answer.push_str(&format!(
+                ": {} sent, {} taken back, every byte checked",
                 units::bytes(payload_bytes),
                 units::bytes(result_bytes)
-            )
-        };
+            ));
+        }
         Outcome {
             answer: vec![answer],
             listing: None,

@@ -5,6 +5,7 @@ use super::*;
 /// Two busy workers on two cpus with tasks of 1 ms: nothing to complain about.
 fn good() -> Facts {
     Facts {
+        workload: "spin".to_owned(),
         status: Status::Success,
         first_death: None,
         deaths: 0,
@@ -25,6 +26,7 @@ fn good() -> Facts {
         residual: 0.0,
         cpu_while_busy: 0.99,
         supervisor_cpu: 0.1,
+        supervisor_per_task: Duration::from_micros(1),
         imbalance: 1.0,
         compute_per_task: Duration::from_millis(1),
         bytes_per_task: 16,
@@ -68,11 +70,7 @@ fn what_went_wrong_comes_first() {
         first_death: Some("pid 7, signal 9".to_owned()),
         ..short()
     };
-    expect(
-        "workers died",
-        &died,
-        "1 worker died (the first: pid 7, signal 9)",
-    );
+    expect("workers died", &died, "a worker died (pid 7, signal 9)");
     let interrupted = Facts {
         status: Status::Interrupted,
         ..short()
@@ -141,9 +139,17 @@ fn payloads_and_the_supervisor() {
     let fed = Facts {
         wait: 0.4,
         supervisor_cpu: 0.95,
+        supervisor_per_task: Duration::from_micros(19),
+        compute_per_task: Duration::from_micros(20),
         ..good()
     };
-    expect("supervisor too slow", &fed, "busy 95 % of it");
+    let part = "spent 19.0 µs on preparing each task, the worker 20.0 µs";
+    expect("supervisor too slow", &fed, part);
+    let files = Facts {
+        workload: "hash-files".to_owned(),
+        ..fed
+    };
+    expect("supervisor too slow", &files, "--payload path");
     let moved = Facts {
         transfer: 0.28,
         transport: Transport::Copy,

@@ -1,0 +1,167 @@
+//! Both paths beside their floors: round trips, tiny tasks a second, large arguments.
+//!
+//! `cargo bench -p benches --bench lanes`; `-- --rounds N` for more samples (default 7).
+
+use std::time::{Duration, Instant};
+
+use benches::floors::{self, serde_bytes_vec::Bytes};
+use benches::samples::{Samples, table};
+use forkyard::{ChunkSize, Pool, Shared, StartMethod, Transport};
+
+const LARGE: usize = 1 << 20;
+const PING: &str = "floor: cache-line ping-pong";
+const FUTEX: &str = "floor: two futex wakes";
+const HAND: &str = "floor: hand-written, 8 B";
+const HAND_LARGE: &str = "floor: hand-written, 1 MiB";
+const EMPTY: &str = "shared: round trip, awake";
+
+fn pool(transport: Transport, workers: usize, chunk: &str) -> Pool {
+    let chunk: ChunkSize = chunk.parse().expect("a chunk size");
+    Pool::builder()
+        .workers(workers)
+        .start_method(StartMethod::Spawn)
+        .transport(transport)
+        .chunk_size(chunk)
+        .build()
+        .expect("a pool")
+}
+
+fn timed(operations: u64, mut body: impl FnMut()) -> (Duration, u64) {
+    let start = Instant::now();
+    for _ in 0..operations {
+        body();
+    }
+    (start.elapsed(), operations)
+}
+
+fn round_trips(transport: Transport, operations: u64) -> (Duration, u64) {
+    let pool = pool(transport, 1, "1");
+    let mut number = 0u64;
+    let mut body = || {
+        number += 1;
+        let answer = pool.submit(|n: u64| n + 1, number).join();
+        assert_eq!(answer, Ok(number + 1));
+    };
+    timed(operations / 10, &mut body);
+    let measured = timed(operations, &mut body);
+    pool.close();
+    measured
+}
+
+/// Both sides asleep before each round trip: the worker has nothing to do for longer than
+/// it spins, and is seen to sleep.
+fn parked_round_trips(operations: u64) -> (Duration, u64) {
+    let pool = pool(Transport::Shared, 1, "1");
+    let mut spent = Duration::ZERO;
+    for number in 0..operations {
+        let asleep = Instant::now();
+        while asleep.elapsed() < Duration::from_micros(400) {
+            std::thread::yield_now();
+        }
+        let start = Instant::now();
+        let answer = pool.submit(|n: u64| n + 1, number).join();
+        spent += start.elapsed();
+        assert_eq!(answer, Ok(number + 1));
+    }
+    pool.close();
+    (spent, operations)
+}
+
+fn tiny_tasks(transport: Transport, chunk: &str, tasks: u64) -> (Duration, u64) {
+    let pool = pool(transport, 2, chunk);
+    pool.map(|n: u64| n + 1, 0..tasks / 10);
+    let start = Instant::now();
+    let results = pool.map(|n: u64| n + 1, 0..tasks);
+    let spent = start.elapsed();
+    assert!((0..tasks).zip(results).all(|(n, r)| r == Ok(n + 1)));
+    pool.close();
+    (spent, tasks)
+}
+
+fn large_by_copy(operations: u64) -> (Duration, u64) {
+    let pool = pool(Transport::Copy, 1, "1");
+    let data = Bytes(vec![1; LARGE]);
+    let mut body = || {
+        let answer = pool
+            .submit(
+                |(n, data): (u64, Bytes)| n + data.0.len() as u64,
+                (7u64, data.clone()),
+            )
+            .join();
+        assert_eq!(answer, Ok(7 + LARGE as u64));
+    };
+    timed(3, &mut body);
+    let measured = timed(operations, &mut body);
+    pool.close();
+    measured
+}
+
+fn large_in_place(operations: u64) -> (Duration, u64) {
+    let pool = pool(Transport::Shared, 1, "1");
+    let block = pool.arena().copy_from(&[1u8; LARGE]).expect("memory");
+    let mut body = || {
+        let answer = pool
+            .submit(
+                |(n, data): (u64, Shared<[u8]>)| n + data.len() as u64,
+                (7u64, block.clone()),
+            )
+            .join();
+        assert_eq!(answer, Ok(7 + LARGE as u64));
+    };
+    timed(operations / 10, &mut body);
+    let measured = timed(operations, &mut body);
+    drop(body);
+    drop(block);
+    pool.close();
+    measured
+}
+
+fn main() {
+    forkyard::init();
+    let arguments: Vec<String> = std::env::args().collect();
+    let rounds = arguments
+        .iter()
+        .position(|argument| argument == "--rounds")
+        .and_then(|at| arguments.get(at + 1)?.parse().ok())
+        .unwrap_or(7);
+
+    let mut all = [
+        Samples::new(PING),
+        Samples::new(FUTEX),
+        Samples::new(HAND),
+        Samples::new(HAND_LARGE),
+        Samples::new(EMPTY).against(PING).mark("≤ 1 µs"),
+        Samples::new("shared: round trip, parked").against(FUTEX),
+        Samples::new("copy: round trip").against(HAND).mark("≤ 1.1 ×"),
+        Samples::new("shared: tiny task, chunk 1, 2 workers").mark("≥ 3 M/s"),
+        Samples::new("shared: tiny task, auto chunk, 2 workers"),
+        Samples::new("copy: tiny task, chunk 1, 2 workers"),
+        Samples::new("copy: tiny task, auto chunk, 2 workers"),
+        Samples::new("copy: 1 MiB argument")
+            .against(HAND_LARGE)
+            .mark("≤ 1.1 ×"),
+        Samples::new("shared: 1 MiB argument").against(EMPTY),
+    ];
+    for round in 1..=rounds {
+        eprintln!("round {round} of {rounds}");
+        let measured = [
+            floors::ping_pong(200_000),
+            floors::futex_pair(5_000),
+            floors::hand_written(5_000, 0),
+            floors::hand_written(100, LARGE),
+            round_trips(Transport::Shared, 200_000),
+            parked_round_trips(500),
+            round_trips(Transport::Copy, 5_000),
+            tiny_tasks(Transport::Shared, "1", 2_000_000),
+            tiny_tasks(Transport::Shared, "auto", 10_000_000),
+            tiny_tasks(Transport::Copy, "1", 100_000),
+            tiny_tasks(Transport::Copy, "auto", 2_000_000),
+            large_by_copy(100),
+            large_in_place(50_000),
+        ];
+        for (samples, (spent, operations)) in all.iter_mut().zip(measured) {
+            samples.add(spent, operations);
+        }
+    }
+    println!("{}", table(&all));
+}

@@ -1,0 +1,195 @@
+//! Floors: the same exchange with nothing around it. Each forks a peer of its own, so the
+//! calling process must have one thread.
+
+#![expect(
+    unsafe_code,
+    reason = "a floor touches shared words directly, without the layers it is a floor for"
+)]
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use forkyard_os::park;
+use forkyard_os::process::{Forked, Pid, exit_now, fork, reap_blocking};
+use forkyard_os::segment::{Extent, SegmentName, unlink};
+use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, bytes_channel};
+
+/// What a floor returns: how long, for how many operations.
+pub type Measured = (Duration, u64);
+
+/// Two words, each on a cache line pair of its own, that two processes see.
+struct Words {
+    memory: Extent,
+}
+
+impl Words {
+    fn new() -> Self {
+        let name = SegmentName::fresh().expect("a name");
+        let page = NonZeroUsize::new(4096).expect("not zero");
+        let memory = Extent::create(&name, page).expect("shared memory");
+        let _ = unlink(&name);
+        Self { memory }
+    }
+
+    fn word(&self, index: usize) -> &AtomicU32 {
+        assert!(index < 32);
+        // SAFETY: inside the page of the mapping, aligned to 128; an AtomicU32 may be shared.
+        unsafe { self.memory.as_ptr().add(index * 128).cast().as_ref() }
+    }
+}
+
+/// Runs `child` in a forked process, to its end, while `parent` measures.
+fn with_peer(child: impl FnOnce(), parent: impl FnOnce() -> Measured) -> Measured {
+    let pid: Pid = match fork().expect("floors are measured before there are threads") {
+        Forked::Child => {
+            child();
+            exit_now(0)
+        }
+        Forked::Parent(pid) => pid,
+    };
+    let measured = parent();
+    let _ = reap_blocking(pid);
+    measured
+}
+
+/// One cache line back and forth between two spinning processes.
+#[must_use]
+pub fn ping_pong(rounds: u32) -> Measured {
+    let words = Words::new();
+    let (ping, pong) = (words.word(0), words.word(1));
+    let spin_until = |word: &AtomicU32, value: u32| {
+        // pairs with the Release of the peer's store below.
+        while word.load(Ordering::Acquire) != value {
+            std::hint::spin_loop();
+        }
+    };
+    with_peer(
+        || {
+            for round in 1..=rounds {
+                spin_until(ping, round);
+                pong.store(round, Ordering::Release);
+            }
+        },
+        || {
+            let mut start = Instant::now();
+            let warm = rounds / 10;
+            for round in 1..=rounds {
+                if round == warm {
+                    start = Instant::now();
+                }
+                ping.store(round, Ordering::Release);
+                spin_until(pong, round);
+            }
+            (start.elapsed(), u64::from(rounds - warm + 1))
+        },
+    )
+}
+
+/// Two futex wakes, one each way, between two processes that always sleep.
+#[must_use]
+pub fn futex_pair(rounds: u32) -> Measured {
+    let words = Words::new();
+    let (ping, pong) = (words.word(0), words.word(1));
+    let sleep_until = |word: &AtomicU32, value: u32| {
+        loop {
+            // pairs with the Release of the peer's store below.
+            let seen = word.load(Ordering::Acquire);
+            if seen == value {
+                return;
+            }
+            let _ = park::wait(word, seen, None);
+        }
+    };
+    with_peer(
+        || {
+            for round in 1..=rounds {
+                sleep_until(ping, round);
+                pong.store(round, Ordering::Release);
+                park::wake(pong, 1);
+            }
+        },
+        || {
+            let start = Instant::now();
+            for round in 1..=rounds {
+                ping.store(round, Ordering::Release);
+                park::wake(ping, 1);
+                sleep_until(pong, round);
+            }
+            (start.elapsed(), u64::from(rounds))
+        },
+    )
+}
+
+/// The copy path as one would write it by hand: bincode, ipc-channel, one peer process.
+/// Sends `payload` bytes and gets eight back.
+#[must_use]
+pub fn hand_written(rounds: u32, payload: usize) -> Measured {
+    let (tasks, task_end): (IpcBytesSender, IpcBytesReceiver) = bytes_channel().expect("a channel");
+    let (results, result_end) = bytes_channel().expect("a channel");
+    let argument = (7u64, vec![1u8; payload]);
+    with_peer(
+        || {
+            for _ in 0..rounds {
+                let bytes = task_end.recv().expect("a task");
+                let (number, data): (u64, serde_bytes_vec::Bytes) =
+                    bincode::deserialize(&bytes).expect("decodes");
+                let answer = number + data.0.len() as u64;
+                let answer = bincode::serialize(&answer).expect("encodes");
+                results.send(&answer).expect("sends");
+            }
+        },
+        || {
+            let argument = (argument.0, serde_bytes_vec::Bytes(argument.1));
+            let start = Instant::now();
+            for _ in 0..rounds {
+                let bytes = bincode::serialize(&argument).expect("encodes");
+                tasks.send(&bytes).expect("sends");
+                let answer = result_end.recv().expect("a result");
+                let answer: u64 = bincode::deserialize(&answer).expect("decodes");
+                assert_eq!(answer, 7 + payload as u64);
+            }
+            (start.elapsed(), u64::from(rounds))
+        },
+    )
+}
+
+/// Bytes that bincode copies as one, not one by one.
+pub mod serde_bytes_vec {
+    use serde::de::Visitor;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// See the module.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Bytes(pub Vec<u8>);
+
+    impl Serialize for Bytes {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+
+    struct Take;
+
+    impl Visitor<'_> for Take {
+        type Value = Bytes;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+            Ok(Bytes(bytes))
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+            Ok(Bytes(bytes.to_vec()))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_byte_buf(Take)
+        }
+    }
+}

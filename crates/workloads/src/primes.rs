@@ -191,8 +191,7 @@ impl Verdict {
         if self.winners > 1 {
             let winners = self.winners;
             answer.push(format!(
-                "{winners} workers believed to have won, and only one result counts: \
-                 --protocol {} does that",
+                "{winners} workers believed to have won; --protocol {} lets that happen",
                 primes.protocol
             ));
         }

@@ -21,7 +21,8 @@ pub(crate) enum WorkloadArgs {
 Examples:
   forkyard run primes 1e12..1e13 --workers 2
   forkyard run primes 2^62..2^63 --pattern twin --check-every 100 --json -
-  forkyard run primes 0..1e5 1e5..2e5 2e5..3e5 3e5..4e5 --workers 4 --test trial")]
+  forkyard run primes 0..1e5 1e5..2e5 2e5..3e5 3e5..4e5 --workers 4 --test trial
+  forkyard run primes 1e14..1e15 1e14..1e15 --workers 2 --test trial --protocol unchecked")]
     Primes(PrimesArgs),
 
     /// Count the primes up to a limit, to see what looking at the stop flag costs

@@ -33,6 +33,22 @@ fn primes_finds_one_and_one_only() {
     }
 }
 
+/// Both workers search the same range, and a test of a number near 10^14 takes milliseconds: so
+/// both are in the middle of the same prime when one of them raises the flag.
+#[test]
+fn without_the_second_check_there_are_double_winners_and_with_it_there_are_none() {
+    let winners = |protocol: &str| {
+        let report = json(&format!(
+            "run primes 1e14..1e15 1e14..1e15 --workers 2 --test trial --protocol {protocol}"
+        ));
+        report["result"]["winners"].as_u64().expect("a number")
+    };
+    assert!((0..20).any(|_| winners("unchecked") > 1));
+    for protocol in ["claim", "lock"] {
+        assert!((0..5).all(|_| winners(protocol) == 1), "{protocol}");
+    }
+}
+
 #[test]
 fn a_range_without_a_prime_ends_with_code_1() {
     let run = run(&["run", "primes", "24..29", "--workers", "2"]).expect_code(1);

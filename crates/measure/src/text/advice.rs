@@ -11,6 +11,9 @@ use crate::units::{bytes, count, counted, duration, percent};
 /// A chunk of tasks should compute this long, so that its dispatch does not show.
 const CHUNK_TIME: Duration = Duration::from_micros(200);
 
+/// What an automatic chunk aims at.
+const AUTO_CHUNK_TIME: Duration = Duration::from_micros(50);
+
 /// Tasks shorter than this are dominated by their dispatch.
 const SHORT_TASK: Duration = Duration::from_micros(50);
 
@@ -308,7 +311,7 @@ fn better_chunk(f: &Facts) -> Option<u64> {
     let wanted = u64::try_from(wanted).ok()?.next_power_of_two();
     let most = f.tasks / (f.workers as u64 * 4);
     let present = match f.chunk_size {
-        ChunkSize::Auto => 1,
+        ChunkSize::Auto => u64::try_from(AUTO_CHUNK_TIME.as_nanos().div_ceil(task)).ok()?,
         ChunkSize::Items(n) => n.get() as u64,
     };
     let best = wanted.min(1024).min(most);

@@ -32,7 +32,7 @@ impl Listener {
             doing: "listen for a worker (is TMPDIR writable and short?)",
             source,
         })?;
-        if cfg!(not(target_os = "macos")) && name.len() > LONGEST_NAME_BYTES {
+        if name.len() > LONGEST_NAME_BYTES {
             return Err(LinkError::NameTooLong { name });
         }
         Ok((Self(server), name))

@@ -205,6 +205,7 @@ fn a_good_run_is_limited_by_its_work() {
 #[test]
 fn a_chunk_leaves_each_worker_several() {
     let tiny = Facts {
+        chunk_size: "1".parse().expect("a size"),
         compute_per_task: Duration::from_nanos(100),
         ..good()
     };
@@ -214,5 +215,19 @@ fn a_chunk_leaves_each_worker_several() {
         ..tiny.clone()
     };
     assert_eq!(better_chunk(&fewer), Some(100));
-    assert_eq!(better_chunk(&Facts { tasks: 8, ..tiny }), None);
+    let few = Facts {
+        tasks: 8,
+        ..tiny.clone()
+    };
+    assert_eq!(better_chunk(&few), None);
+    let auto = Facts {
+        chunk_size: ChunkSize::Auto,
+        ..tiny
+    };
+    assert_eq!(better_chunk(&auto), Some(1_024));
+    let already = Facts {
+        compute_per_task: Duration::from_nanos(3),
+        ..auto
+    };
+    assert_eq!(better_chunk(&already), None, "auto sends more than that");
 }

@@ -39,20 +39,23 @@ fn stop_flag(c: &mut Criterion) {
         b.iter(|| (0..1_000u64).fold(0u64, |sum, n| sum ^ work(n)));
     });
     for every in [1, 100, 10_000] {
-        c.bench_function(&format!("loop: 1,000 iterations, check every {every}"), |b| {
-            let search = Search::new(&flag, round, CheckEvery::every(every));
-            let mut check = search.checker();
-            b.iter(|| {
-                let mut sum = 0u64;
-                for n in 0..1_000u64 {
-                    if check.should_stop() {
-                        break;
+        c.bench_function(
+            &format!("loop: 1,000 iterations, check every {every}"),
+            |b| {
+                let search = Search::new(&flag, round, CheckEvery::every(every));
+                let mut check = search.checker();
+                b.iter(|| {
+                    let mut sum = 0u64;
+                    for n in 0..1_000u64 {
+                        if check.should_stop() {
+                            break;
+                        }
+                        sum ^= work(n);
                     }
-                    sum ^= work(n);
-                }
-                sum
-            });
-        });
+                    sum
+                });
+            },
+        );
     }
 }
 

@@ -110,7 +110,6 @@ fn large_in_place(operations: u64) -> (Duration, u64) {
     };
     timed(operations / 10, &mut body);
     let measured = timed(operations, &mut body);
-    drop(body);
     drop(block);
     pool.close();
     measured
@@ -132,7 +131,9 @@ fn main() {
         Samples::new(HAND_LARGE),
         Samples::new(EMPTY).against(PING).mark("≤ 1 µs"),
         Samples::new("shared: round trip, parked").against(FUTEX),
-        Samples::new("copy: round trip").against(HAND).mark("≤ 1.1 ×"),
+        Samples::new("copy: round trip")
+            .against(HAND)
+            .mark("≤ 1.1 ×"),
         Samples::new("shared: tiny task, chunk 1, 2 workers").mark("≥ 3 M/s"),
         Samples::new("shared: tiny task, auto chunk, 2 workers"),
         Samples::new("copy: tiny task, chunk 1, 2 workers"),

@@ -13,7 +13,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mapped::PoolMemory;
-use crate::parcel::{attach, is_packing};
+use crate::sink::{attach, is_packing};
 
 pub(crate) use forkyard_shm::arena::{Arena as RawArena, Block, BlockMut};
 

@@ -13,8 +13,9 @@ use crate::arena::Unpacking;
 use crate::driver::{Core, Driver, Patience, Reply, Ticket};
 use crate::error::TaskError;
 use crate::job::{ItemError, caught};
-use crate::map::Decoder;
-use crate::parcel::{Packing, Parcel, PutError, Sink};
+use crate::parcel::Parcel;
+use crate::reply::Decoder;
+use crate::sink::{Packing, PutError, Sink};
 
 /// The result to come of a task given to [`Pool::submit`](crate::Pool::submit).
 ///

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::error::TaskError;
-use crate::parcel::{PutError, Sink};
+use crate::sink::{PutError, Sink};
 
 /// A single item's result is a value.
 pub(crate) const STATUS_VALUE: u16 = 0;

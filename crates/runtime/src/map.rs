@@ -4,16 +4,17 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use forkyard_shm::lane::Message;
-use forkyard_wire::codec;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::ChunkSize;
 use crate::arena::Unpacking;
 use crate::driver::{Core, Patience, Reply, Ticket};
 use crate::error::TaskError;
-use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR};
-use crate::parcel::{Body, HEADER_BYTES, Packing, Parcel, PutError, Sink};
+use crate::job::{ItemError, caught};
+use crate::parcel::{Body, Parcel};
+use crate::reply::Decoder;
+use crate::sink::{Packing, PutError, Sink};
+use crate::source::Source;
 
 /// Messages put together at a time, before they are sent.
 const BURST: usize = 256;
@@ -113,7 +114,7 @@ impl<'a> Dispatch<'a> {
                 return;
             }
             let can_send = !source.is_done() && !short && self.has_budget();
-            if !came && !(can_send && appetite > 0) {
+            if !(came || can_send && appetite > 0) {
                 appetite = self.wait(can_send, source.is_done(), &mut replies);
                 for reply in replies.drain(..) {
                     self.hand_over(reply, on_reply);
@@ -199,7 +200,7 @@ impl<'a> Dispatch<'a> {
         let mut items = 0;
         let mut item = Some(item);
         while let Some(value) = item.take() {
-            let put = crate::job::caught(|| {
+            let put = caught(|| {
                 self.sink
                     .put_fenced(&value)
                     .map_err(|error| ItemError::Encode(describe(&error)))
@@ -229,7 +230,7 @@ impl<'a> Dispatch<'a> {
         source: &mut Source<impl Iterator<Item = In>, In>,
         item: In,
     ) -> Result<(u32, Parcel), NotSent> {
-        match crate::job::caught(|| Ok(self.sink.put(&item))) {
+        match caught(|| Ok(self.sink.put(&item))) {
             Ok(Ok(())) => {}
             Ok(Err(PutError::SharedMemory(why))) => {
                 self.sink.clear();
@@ -390,127 +391,4 @@ fn bytes_of(parcel: &Parcel) -> u64 {
     // Small messages are bounded by the lanes, not by their bytes.
     let bytes = (attached + framed) as u64;
     if bytes < 4096 { 0 } else { bytes }
-}
-
-/// Where items come from, with one that is to be tried again.
-struct Source<I, In> {
-    items: I,
-    held: Option<In>,
-    exhausted: bool,
-}
-
-impl<I: Iterator<Item = In>, In> Source<I, In> {
-    fn next(&mut self) -> Option<In> {
-        if let Some(item) = self.held.take() {
-            return Some(item);
-        }
-        if self.exhausted {
-            return None;
-        }
-        let item = self.items.next();
-        self.exhausted = item.is_none();
-        item
-    }
-}
-
-impl<I, In> Source<I, In> {
-    fn is_done(&self) -> bool {
-        self.exhausted && self.held.is_none()
-    }
-}
-
-/// A reply whose values are still encoded.
-pub(crate) struct Decoder(pub(crate) Reply);
-
-impl Decoder {
-    /// Hands each item's index and result to `each`.
-    pub(crate) fn decode<Out: DeserializeOwned>(
-        self,
-        mut each: impl FnMut(u64, Result<Out, TaskError>),
-    ) {
-        let Reply {
-            first,
-            items,
-            worker,
-            outcome,
-        } = self.0;
-        let (message, body) = match outcome {
-            Ok(received) => received,
-            Err(error) => {
-                (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
-                return;
-            }
-        };
-        let bytes = match &body {
-            Body::Inline(bytes) => bytes.bytes().get(..message.len as usize).unwrap_or_default(),
-            Body::Block(block) => block.as_slice(),
-            Body::Frame(frame) => frame.get(HEADER_BYTES..).unwrap_or_default(),
-        };
-        if message.status == STATUS_ERROR {
-            let error = item_error(bytes, worker);
-            (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
-        } else if items == 1 {
-            each(first, value(bytes));
-        } else {
-            let mut rest = bytes;
-            for i in 0..u64::from(items) {
-                each(first + i, fenced(&mut rest, worker));
-            }
-        }
-    }
-}
-
-fn value<Out: DeserializeOwned>(bytes: &[u8]) -> Result<Out, TaskError> {
-    let decoded = crate::job::caught(|| {
-        codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string()))
-    });
-    decoded.map_err(|error| {
-        TaskError::DecodeResult(match error {
-            ItemError::Decode(why) => why,
-            ItemError::Panicked { message, .. } => format!("its Deserialize panicked: {message}"),
-            other => format!("{other:?}"),
-        })
-    })
-}
-
-fn item_error(bytes: &[u8], worker: usize) -> TaskError {
-    match codec::decode::<ItemError>(bytes) {
-        Ok(error) => error.in_worker(worker),
-        Err(error) => TaskError::Fault {
-            worker,
-            fault: format!("an error that cannot be decoded: {error}"),
-        },
-    }
-}
-
-fn fenced<Out: DeserializeOwned>(rest: &mut &[u8], worker: usize) -> Result<Out, TaskError> {
-    let torn = || TaskError::Fault {
-        worker,
-        fault: "a chunk of results ends in the middle of one".to_owned(),
-    };
-    let (fence, tail) = rest.split_first_chunk::<4>().ok_or_else(torn)?;
-    let fence = u32::from_le_bytes(*fence);
-    let (bytes, tail) = tail
-        .split_at_checked((fence & !ERROR_BIT) as usize)
-        .ok_or_else(torn)?;
-    *rest = tail;
-    if fence & ERROR_BIT == 0 {
-        value(bytes)
-    } else {
-        Err(item_error(bytes, worker))
-    }
-}
-
-/// Puts a reply's results in their places.
-pub(crate) fn decode_into<Out: DeserializeOwned>(
-    results: &mut Vec<Option<Result<Out, TaskError>>>,
-    reply: Decoder,
-) {
-    reply.decode(|index, result| {
-        let index = index as usize;
-        if results.len() <= index {
-            results.resize_with(index + 1, || None);
-        }
-        results[index] = Some(result);
-    });
 }

@@ -16,7 +16,8 @@ use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
 use crate::error::{TaskError, WorkerDeath};
 use crate::first::First;
 use crate::job::{Job, execute};
-use crate::map::{Dispatch, decode_into};
+use crate::map::Dispatch;
+use crate::reply::decode_into;
 use crate::timings::{self, ProcessTimings};
 use crate::{AbortHandle, Arena, Handle, PoolBuilder, Protocol, Search, trampoline};
 
@@ -98,6 +99,10 @@ impl Pool {
     ///
     /// Touches no other thread: the task goes into a worker's lane, or, when all are full,
     /// waits until there is room.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument is given away, as to any other thread or process"
+    )]
     pub fn submit<F, In, Out>(&self, f: F, argument: In) -> Handle<Out>
     where
         F: Fn(In) -> Out + Copy + 'static,
@@ -248,10 +253,9 @@ impl Pool {
             driver.all_gone().then_some(())
         });
         self.waker.wake();
-        if let Some(reaper) = self.reaper.take() {
-            if reaper.join().is_err() {
-                tracing::error!("the pool's background thread panicked");
-            }
+        let panicked = self.reaper.take().is_some_and(|r| r.join().is_err());
+        if panicked {
+            tracing::error!("the pool's background thread panicked");
         }
         self.core.feeder.notify_all();
         self.core.memory.unlink();

@@ -45,11 +45,11 @@ impl Reaper {
     /// Runs until no process is left and none will come.
     pub(crate) fn run(mut self) {
         let core = Arc::clone(&self.core);
-        if let Starter::Zygote { socket, .. } = &core.starter {
-            if let Err(error) = self.watch.watch_fd(socket.as_fd(), ZYGOTE) {
-                tracing::error!(%error, "the zygote cannot be watched");
-                self.lose_zygote();
-            }
+        if let Starter::Zygote { socket, .. } = &core.starter
+            && let Err(error) = self.watch.watch_fd(socket.as_fd(), ZYGOTE)
+        {
+            tracing::error!(%error, "the zygote cannot be watched");
+            self.lose_zygote();
         }
         loop {
             self.start_missing();
@@ -132,15 +132,15 @@ impl Reaper {
             let _ = kill(pid, Signal::Kill);
         }
         drop(driver);
-        if matches!(self.core.starter, Starter::Spawn { .. }) {
-            if let Err(error) = self.watch.watch(pid, token(index, generation)) {
-                // It cannot be watched, so it cannot be let live.
-                tracing::error!(%pid, %error, "worker cannot be watched");
-                let _ = kill(pid, Signal::Kill);
-                if let Ok(exit) = reap_blocking(pid) {
-                    self.core.lock().on_exit(&self.core, index, &exit);
-                    self.core.ring();
-                }
+        if matches!(self.core.starter, Starter::Spawn { .. })
+            && let Err(error) = self.watch.watch(pid, token(index, generation))
+        {
+            // It cannot be watched, so it cannot be let live.
+            tracing::error!(%pid, %error, "worker cannot be watched");
+            let _ = kill(pid, Signal::Kill);
+            if let Ok(exit) = reap_blocking(pid) {
+                self.core.lock().on_exit(&self.core, index, &exit);
+                self.core.ring();
             }
         }
     }

@@ -45,7 +45,9 @@ impl core::fmt::Display for CheckEvery {
 
 /// The text is neither `auto` nor a whole number from 1 to 4294967295.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no check interval; say auto, or how many iterations between two checks (1 or more)")]
+#[error(
+    "{0:?} is no check interval; say auto, or how many iterations between two checks (1 or more)"
+)]
 pub struct ParseCheckEveryError(String);
 
 impl FromStr for CheckEvery {
@@ -247,7 +249,10 @@ mod tests {
                 assert!(!check.should_stop());
             }
             let delay = u64::from(check.every()) * iteration_ns;
-            assert!(delay <= 1_000_000 || check.every() == 1, "{iteration_ns}: {delay}");
+            assert!(
+                delay <= 1_000_000 || check.every() == 1,
+                "{iteration_ns}: {delay}"
+            );
         }
     }
 

@@ -281,7 +281,9 @@ impl LinkName {
             .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
             .take_while(|byte| *byte != 0)
             .collect();
-        String::from_utf8(bytes).ok().filter(|name| !name.is_empty())
+        String::from_utf8(bytes)
+            .ok()
+            .filter(|name| !name.is_empty())
     }
 }
 

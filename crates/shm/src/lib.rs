@@ -17,11 +17,11 @@
 
 pub mod arena;
 pub mod check;
-pub mod first;
-pub mod lane;
 #[cfg(not(loom))]
 pub mod control;
 mod count;
+pub mod first;
+pub mod lane;
 #[cfg(not(loom))]
 pub mod layout;
 #[cfg(all(test, loom))]
@@ -31,8 +31,8 @@ pub mod stop;
 pub mod sync;
 mod wait;
 
-pub use count::WatchedCount;
 pub use check::{CheckEvery, Checker};
+pub use count::WatchedCount;
 pub use first::{Protocol, ResultSlot};
 pub use owner::{MAX_WORKERS, OwnerIndex};
 pub use stop::{Round, StopFlag};

@@ -149,9 +149,9 @@ impl Doorbell {
     /// Returns at once if there was one already. Several threads may sleep here.
     pub fn sleep(&self, park: &impl Park, heard: u32, timeout: Option<Duration>) {
         // Acquire on failure pairs with the Release in `ring`; on success nothing is read.
-        let entered = self
-            .0
-            .compare_exchange(heard, heard | ASLEEP, Ordering::Relaxed, Ordering::Acquire);
+        let entered =
+            self.0
+                .compare_exchange(heard, heard | ASLEEP, Ordering::Relaxed, Ordering::Acquire);
         match entered {
             Ok(_) => {}
             Err(now) if now == heard | ASLEEP => {}

@@ -172,18 +172,7 @@ const RULES: [Rule; 17] = [
     Rule {
         name: "transfer",
         applies: |f| f.transfer >= 0.25,
-        says: |f| {
-            format!(
-                "taking arguments in and handing results over took {} of the time ({} a task); \
-                 {}.",
-                percent(f.transfer),
-                bytes(f.bytes_per_task),
-                match f.transport {
-                    Transport::Copy => "try --transport shared",
-                    Transport::Shared => "send less, or send blocks of shared memory",
-                }
-            )
-        },
+        says: transfer,
     },
     Rule {
         name: "checks",
@@ -266,6 +255,24 @@ fn short_tasks(f: &Facts) -> String {
     format!(
         "workers waited {waited} of the time: tasks of {task} are shorter than their dispatch; \
          try {transport}--chunk-size {chunk}."
+    )
+}
+
+fn transfer(f: &Facts) -> String {
+    let (why, advice) = if f.bytes_per_task < LARGE_BYTES {
+        let task = duration(f.compute_per_task);
+        (format!("for tasks of {task}"), "give each task more to do")
+    } else {
+        let size = bytes(f.bytes_per_task);
+        let advice = match f.transport {
+            Transport::Copy => "try --transport shared",
+            Transport::Shared => "send less, or send blocks of shared memory",
+        };
+        (format!("{size} a task"), advice)
+    };
+    format!(
+        "taking arguments in and handing results over took {} of the time, {why}; {advice}.",
+        percent(f.transfer)
     )
 }
 

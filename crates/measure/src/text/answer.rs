@@ -47,10 +47,12 @@ pub(crate) fn timing(report: &RunReport, style: Style) -> Vec<String> {
     if let Some(comparison) = &report.against {
         text.push(compared(comparison));
     }
-    let wrapped = text.iter().flat_map(|line| wrap(line, style.width, 2));
-    let mut lines: Vec<String> = wrapped.collect();
+    let mut lines: Vec<String> = text
+        .iter()
+        .flat_map(|line| wrap(line, style.width, 2))
+        .collect();
     if let Some(comparison) = &report.against {
-        lines.push(verdict(comparison, style));
+        lines.extend(verdict(comparison, style));
     }
     lines
 }
@@ -73,16 +75,20 @@ fn compared(comparison: &Comparison) -> String {
     )
 }
 
-fn verdict(comparison: &Comparison, style: Style) -> String {
+fn verdict(comparison: &Comparison, style: Style) -> Vec<String> {
     let (colour, words) = match comparison.verdict() {
-        Verdict::Pays => (AnsiColor::Green, "the pool pays"),
-        Verdict::QuestionIt => (AnsiColor::Yellow, "question it: less than 1.2 × as fast"),
-        Verdict::DoesNotPay => (AnsiColor::Red, "the pool does not pay"),
+        Verdict::Pays => (AnsiColor::Green, "The pool pays:"),
+        Verdict::QuestionIt => (AnsiColor::Yellow, "Question it:"),
+        Verdict::DoesNotPay => (AnsiColor::Red, "The pool does not pay:"),
     };
-    let words = style.paint(colour.on_default().bold(), words);
-    format!(
-        "{:.2} × as fast, {:.2} × without start and end: {words}",
+    let text = format!(
+        "{words} {:.2} × as fast, {:.2} × without start and end",
         comparison.speedup(),
         comparison.speedup_without_start()
-    )
+    );
+    let mut lines = wrap(&text, style.width, 2);
+    if let Some(rest) = lines[0].strip_prefix(words) {
+        lines[0] = style.paint(colour.on_default().bold(), words) + rest;
+    }
+    lines
 }

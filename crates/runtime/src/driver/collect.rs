@@ -36,15 +36,13 @@ impl Driver {
         {
             return;
         }
-        if let Link::Pipe(pipe) = &mut seat.link {
-            if let Err(error) = pipe.accept() {
-                seat.fault = Some(error.to_string());
-                if let Some(pid) = seat.pid {
-                    let _ = kill(pid, Signal::Kill);
-                }
-                return;
-            }
+        if let Link::Pipe(pipe) = &mut seat.link
+            && let Err(error) = pipe.accept()
+        {
+            self.condemn(index, error.to_string());
+            return;
         }
+        let seat = &mut self.seats[index];
         seat.phase = SeatPhase::Up;
         self.failed_starts = 0;
     }

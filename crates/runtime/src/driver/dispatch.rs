@@ -54,8 +54,7 @@ impl Driver {
                 + counters.send.load(Ordering::Relaxed);
             let (last_begun, last_busy) = seat.last;
             let messages = begun.saturating_sub(last_begun);
-            if messages > 0 {
-                let ticks = busy.saturating_sub(last_busy) / messages;
+            if let Some(ticks) = busy.saturating_sub(last_busy).checked_div(messages) {
                 seat.mean_ns = core.scale.ticks_to_ns(ticks).max(1);
                 seat.depth = ((AHEAD_NS / seat.mean_ns) as usize).max(AHEAD_LEAST);
                 seat.last = (begun, busy);
@@ -67,7 +66,7 @@ impl Driver {
     pub(crate) fn mean_ns(&self) -> u64 {
         let known = self.seats.iter().filter(|seat| seat.mean_ns > 0);
         let (sum, count) = known.fold((0, 0), |(sum, count), seat| (sum + seat.mean_ns, count + 1));
-        if count == 0 { 0 } else { sum / count }
+        u64::checked_div(sum, count).unwrap_or(0)
     }
 
     /// Sends a parcel to the worker that wants it most, or leaves it pending.

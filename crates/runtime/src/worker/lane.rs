@@ -16,7 +16,8 @@ use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
-use crate::parcel::{Body, Packing, Sink};
+use crate::parcel::Body;
+use crate::sink::{Packing, Sink};
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.

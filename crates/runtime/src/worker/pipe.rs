@@ -14,7 +14,8 @@ use crate::Transport;
 use crate::arena::{RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::Laps;
-use crate::parcel::{self, Body, Packing, Sink};
+use crate::parcel::{self, Body};
+use crate::sink::{Packing, Sink};
 use crate::start::OsPark;
 
 /// Takes tasks until the pill, or until the supervisor lets go of the pipe.

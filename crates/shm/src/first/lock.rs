@@ -9,9 +9,9 @@
 //!
 //! The waiting protocol is that of Drepper's third futex mutex ("Futexes are tricky").
 
+use crate::OwnerIndex;
 use crate::sync::{AtomicU32, Ordering};
 use crate::wait::Park;
-use crate::OwnerIndex;
 
 const WAITERS: u32 = 1 << 31;
 

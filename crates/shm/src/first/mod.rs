@@ -11,4 +11,4 @@ mod slot;
 
 pub use lock::OwnerLock;
 pub use protocol::{Offer, ParseProtocolError, Protocol, offer};
-pub use slot::{Claim, RESULT_BYTES, ResultSlot, ResultFault};
+pub use slot::{Claim, RESULT_BYTES, ResultFault, ResultSlot};

@@ -65,7 +65,10 @@ pub enum Offer {
 ///
 /// # Panics
 /// If `bytes` is longer than [`super::RESULT_BYTES`].
-#[expect(clippy::too_many_arguments, reason = "the parts of one protocol, each a different thing")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one protocol, each a different thing"
+)]
 pub fn offer(
     protocol: Protocol,
     slot: &ResultSlot,

@@ -17,11 +17,10 @@
 //! Order of a win: claim, write, publish, raise the flag. Whoever dies before *publish* has
 //! won nothing: the claim is given back and another can win.
 
-use core::cell::UnsafeCell;
-
 use crate::OwnerIndex;
+use crate::arena::steps::step;
 use crate::stop::Round;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, UnsafeCell};
 
 /// The longest result that fits into the slot, in bytes. A longer one is left in a block of
 /// the arena, and its descriptor in the slot.
@@ -145,16 +144,17 @@ impl ResultSlot {
         if bytes.len() > RESULT_BYTES {
             return false;
         }
-        // SAFETY: fits; the caller is the only writer.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                bytes.as_ptr(),
-                self.payload.get().cast::<u8>(),
-                bytes.len(),
-            );
-        }
+        step();
+        self.payload.with_mut(|payload| {
+            // SAFETY: fits; the caller is the only writer.
+            unsafe {
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), payload.cast(), bytes.len());
+            }
+        });
+        step();
         self.len.store(bytes.len() as u32, Ordering::Relaxed);
         self.in_block.store(u32::from(in_block), Ordering::Relaxed);
+        step();
         // Release: the payload is seen by the Acquire in `read`.
         self.state
             .store(pack(round, owner.get(), PUBLISHED), Ordering::Release);
@@ -202,14 +202,12 @@ impl ResultSlot {
             return Err(ResultFault::Length(len));
         }
         let mut bytes = vec![0; len as usize];
-        // SAFETY: in bounds by the check above; published, so no correct peer writes it.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                self.payload.get().cast::<u8>(),
-                bytes.as_mut_ptr(),
-                bytes.len(),
-            );
-        }
+        self.payload.with(|payload| {
+            // SAFETY: in bounds by the check above; published, so no correct peer writes it.
+            unsafe {
+                core::ptr::copy_nonoverlapping(payload.cast(), bytes.as_mut_ptr(), bytes.len());
+            }
+        });
         let in_block = self.in_block.load(Ordering::Relaxed) == 1;
         Ok(Some((owner_of(state), bytes, in_block)))
     }

@@ -7,6 +7,8 @@
 mod ends;
 mod slot;
 pub mod state;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub use ends::{Arrival, SupervisorLane, WorkerLane};
 pub use slot::{INLINE_BYTES, Message, MessageFault, Slot, Where};

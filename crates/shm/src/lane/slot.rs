@@ -16,11 +16,11 @@
 //! Two cache lines, aligned to both, because processors fetch lines in pairs. A task with a
 //! payload of up to 32 bytes, and its result, use the first line only.
 
-use core::cell::UnsafeCell;
+#[cfg(not(loom))]
 use core::mem::{offset_of, size_of};
 
 use super::state::State;
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicU32, UnsafeCell};
 
 /// The longest payload that fits into a slot, in bytes.
 pub const INLINE_BYTES: usize = 96;
@@ -130,6 +130,17 @@ const _: () = {
 unsafe impl Sync for Slot {}
 
 impl Slot {
+    /// A FREE slot, for a model; real ones begin as zeroed memory.
+    #[cfg(all(test, loom))]
+    pub(crate) fn new() -> Self {
+        Self {
+            state: AtomicU32::new(super::state::FREE),
+            _reserved: 0,
+            message: UnsafeCell::new(Message::default()),
+            payload: UnsafeCell::new([0; INLINE_BYTES]),
+        }
+    }
+
     /// The state word.
     #[inline]
     pub fn state(&self) -> State<'_> {
@@ -145,7 +156,7 @@ impl Slot {
     pub(super) unsafe fn read(&self) -> Message {
         // SAFETY: in bounds and aligned by construction; volatile so that the value
         // validated is the value used.
-        unsafe { self.message.get().read_volatile() }
+        self.message.with(|at| unsafe { at.read_volatile() })
     }
 
     /// Writes the message.
@@ -155,12 +166,13 @@ impl Slot {
     #[inline]
     pub(super) unsafe fn write(&self, message: Message) {
         // SAFETY: as in `read`.
-        unsafe { self.message.get().write(message) }
+        self.message.with_mut(|at| unsafe { at.write(message) });
     }
 
-    /// The payload's memory.
+    /// The payload's memory. Whoever asks owns the slot by its state: a model takes the
+    /// asking for a write.
     #[inline]
     pub(super) fn payload(&self) -> *mut [u8; INLINE_BYTES] {
-        self.payload.get()
+        self.payload.with_mut(|at| at)
     }
 }

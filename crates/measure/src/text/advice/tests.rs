@@ -155,7 +155,16 @@ fn payloads_and_the_supervisor() {
         transport: Transport::Copy,
         ..good()
     };
-    expect("transfer", &moved, "try --transport shared");
+    expect(
+        "transfer",
+        &moved,
+        "for tasks of 1.00 ms; give each task more",
+    );
+    let large = Facts {
+        bytes_per_task: 1 << 20,
+        ..moved
+    };
+    expect("transfer", &large, "1.0 MiB a task; try --transport shared");
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! The program that tests start and kill: `victim SCENARIO TRANSPORT METHOD …`.
+//!
+//! Each scenario is a function that builds pools, checks what can be seen from inside, and
+//! panics when it is not as promised.
+#![forbid(unsafe_code)]
+
+mod death;
+mod leaks;
+mod search;
+mod setup;
+mod shutdown;
+mod sizes;
+mod start;
+mod threads;
+mod timings;
+mod trust;
+mod values;
+
+use setup::Setup;
+
+/// A scenario by its name.
+type Scenario = (&'static str, fn(&Setup));
+
+fn main() {
+    forkyard::init();
+    let mut words = std::env::args().skip(1);
+    let name = words.next().expect("victim SCENARIO TRANSPORT METHOD …");
+    let setup = Setup::new(words);
+    let all = [
+        death::SCENARIOS,
+        leaks::SCENARIOS,
+        search::SCENARIOS,
+        shutdown::SCENARIOS,
+        sizes::SCENARIOS,
+        start::SCENARIOS,
+        threads::SCENARIOS,
+        timings::SCENARIOS,
+        trust::SCENARIOS,
+        values::SCENARIOS,
+    ];
+    let (_, scenario) = all
+        .concat()
+        .into_iter()
+        .find(|(found, _)| *found == name)
+        .unwrap_or_else(|| panic!("there is no scenario {name:?}"));
+    scenario(&setup);
+    println!("{}", tests::victim::SCENARIO_DONE);
+}

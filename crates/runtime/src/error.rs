@@ -95,74 +95,60 @@ pub enum BuildError {
 }
 
 /// Why one task has no result. The pool and every other task go on.
+///
+/// Small on purpose: a `map` returns one `Result` per item, and memory is touched for each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
     /// The argument could not be encoded.
     #[error("the argument could not be encoded: {0}")]
-    EncodeArgument(String),
+    EncodeArgument(Box<str>),
     /// The worker could not decode the argument.
-    #[error("worker {worker} could not decode the argument: {message}")]
-    DecodeArgument {
-        /// Index of the worker.
-        worker: usize,
-        /// What the codec said.
-        message: String,
-    },
+    #[error("a worker could not decode the argument: {0}")]
+    DecodeArgument(Box<str>),
     /// The task panicked. Its worker lives on.
-    #[error("the task panicked in worker {worker}: {message}{}", at(.location))]
-    Panicked {
-        /// Index of the worker.
-        worker: usize,
-        /// The panic's message.
-        message: String,
-        /// `file:line:column` of the panic, where known.
-        location: Option<String>,
-        /// The backtrace, when `RUST_BACKTRACE` asks for one.
-        backtrace: Option<String>,
-    },
+    #[error(transparent)]
+    Panicked(Box<TaskPanic>),
     /// The result could not be encoded.
-    #[error("worker {worker} could not encode the result: {message}")]
-    EncodeResult {
-        /// Index of the worker.
-        worker: usize,
-        /// What the codec said.
-        message: String,
-    },
+    #[error("a worker could not encode the result: {0}")]
+    EncodeResult(Box<str>),
     /// The result arrived but could not be decoded.
     #[error("the result could not be decoded: {0}")]
-    DecodeResult(String),
+    DecodeResult(Box<str>),
     /// The worker died while it ran this task.
-    #[error("{0}")]
-    WorkerDied(WorkerDeath),
+    #[error(transparent)]
+    WorkerDied(Box<WorkerDeath>),
     /// The pool was aborted before the task ended.
     #[error("the pool was aborted before this task ended")]
     Aborted,
     /// The pool was closed before the task was submitted.
     #[error("the pool is closed; submit before close()")]
     Closed,
-    /// Workers died faster than they could be replaced; the pool gave up.
-    #[error("the pool gave up after {deaths} worker deaths; the first: {first}")]
-    CrashLoop {
-        /// How many workers had died.
-        deaths: usize,
-        /// The first death.
-        first: WorkerDeath,
-    },
-    /// No replacement could be started for a dead worker, and none is left.
+    /// No worker is left, and none can be started: why.
     #[error("no worker is left to run this task: {0}")]
-    NoWorkers(String),
-    /// A worker wrote something into shared memory that cannot be.
-    #[error("worker {worker} wrote what it must not into shared memory: {fault}")]
-    Fault {
-        /// Index of the worker.
-        worker: usize,
-        /// Which check failed.
-        fault: String,
-    },
+    NoWorkers(Box<str>),
+    /// A worker wrote something into shared memory that cannot be, and was killed for it.
+    #[error("a worker wrote what it must not into shared memory: {0}")]
+    Fault(Box<str>),
     /// A block of shared memory could not be had.
     #[error("no shared memory for this task: {0}")]
-    SharedMemory(String),
+    SharedMemory(Box<str>),
+}
+
+const _: () = assert!(size_of::<TaskError>() <= 24);
+
+/// A panic of a task.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the task panicked in worker {worker}: {message}{}", at(.location))]
+pub struct TaskPanic {
+    /// Index of the worker.
+    pub worker: usize,
+    /// The panic's message.
+    pub message: String,
+    /// `file:line:column` of the panic, where known.
+    pub location: Option<String>,
+    /// The backtrace, when `RUST_BACKTRACE` asks for one.
+    pub backtrace: Option<String>,
 }
 
 fn at(location: &Option<String>) -> String {

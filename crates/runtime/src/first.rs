@@ -100,16 +100,13 @@ where
         Ok(Some((owner, _, true))) => (None, owner.worker()),
         Ok(None) => (None, None),
         Err(fault) => {
-            return Err(TaskError::Fault {
-                worker: 0,
-                fault: fault.to_string(),
-            });
+            return Err(TaskError::Fault(fault.to_string().into()));
         }
     };
     let stop_latencies = latencies(&ended, raised_ns);
     let value = match in_slot {
         Some(bytes) => Some(
-            codec::decode(&bytes).map_err(|error| TaskError::DecodeResult(error.to_string()))?,
+            codec::decode(&bytes).map_err(|error| TaskError::DecodeResult(error.to_string().into()))?,
         ),
         // The winner's find was too long for the slot, or its claim died with it: the find
         // came back with a task's own result.

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use crate::arena::Unpacking;
 use crate::driver::{Core, Driver, Patience, Reply, Ticket};
 use crate::error::TaskError;
-use crate::job::{ItemError, caught};
+use crate::job::caught;
+use crate::map::encode_error;
 use crate::parcel::Parcel;
 use crate::reply::Decoder;
 use crate::sink::{Packing, PutError, Sink};
@@ -91,12 +92,9 @@ fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Pa
     let packed = caught(|| Ok(sink.put(argument).and_then(|()| sink.take(message))));
     match packed {
         Ok(Ok(parcel)) => Ok(parcel),
-        Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why)),
-        Ok(Err(PutError::SharedMemory(why))) => Err(TaskError::SharedMemory(why)),
-        Err(ItemError::Panicked { message, .. }) => Err(TaskError::EncodeArgument(format!(
-            "its Serialize panicked: {message}"
-        ))),
-        Err(other) => Err(TaskError::EncodeArgument(format!("{other:?}"))),
+        Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why.into())),
+        Ok(Err(PutError::SharedMemory(why))) => Err(TaskError::SharedMemory(why.into())),
+        Err(panic) => Err(encode_error(panic)),
     }
 }
 

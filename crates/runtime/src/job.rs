@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
-use crate::error::TaskError;
+use crate::error::{TaskError, TaskPanic};
 use crate::sink::{PutError, Sink};
 
 /// A single item's result is a value.
@@ -50,15 +50,15 @@ impl ItemError {
                 message,
                 location,
                 backtrace,
-            } => TaskError::Panicked {
+            } => TaskError::Panicked(Box::new(TaskPanic {
                 worker,
                 message,
                 location,
                 backtrace,
-            },
-            Self::Decode(message) => TaskError::DecodeArgument { worker, message },
-            Self::Encode(message) => TaskError::EncodeResult { worker, message },
-            Self::SharedMemory(message) => TaskError::SharedMemory(message),
+            })),
+            Self::Decode(why) => TaskError::DecodeArgument(why.into()),
+            Self::Encode(why) => TaskError::EncodeResult(why.into()),
+            Self::SharedMemory(why) => TaskError::SharedMemory(why.into()),
             Self::Aborted => TaskError::Aborted,
         }
     }

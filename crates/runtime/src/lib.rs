@@ -59,7 +59,7 @@ pub use abort::AbortHandle;
 pub use arena::{Arena, ArenaError, Owned, Shared};
 pub use builder::PoolBuilder;
 pub use context::{Context, context};
-pub use error::{BuildError, TaskError, WorkerDeath};
+pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};

@@ -162,7 +162,7 @@ impl<'a> Dispatch<'a> {
                 Err(NotSent::NoMemory(_)) if !ready.is_empty() => return true,
                 Err(NotSent::NoMemory(why)) => {
                     source.held = None;
-                    self.fail(TaskError::SharedMemory(why), on_reply);
+                    self.fail(TaskError::SharedMemory(why.into()), on_reply);
                 }
                 Err(NotSent::Failed(error)) => self.fail(error, on_reply),
             }
@@ -239,7 +239,7 @@ impl<'a> Dispatch<'a> {
             }
             Ok(Err(PutError::Codec(why))) => {
                 self.sink.clear();
-                return Err(NotSent::Failed(TaskError::EncodeArgument(why)));
+                return Err(NotSent::Failed(TaskError::EncodeArgument(why.into())));
             }
             Err(panic) => {
                 self.sink.clear();
@@ -261,7 +261,7 @@ impl<'a> Dispatch<'a> {
             }
             Err(error) => {
                 self.sink.clear();
-                Err(NotSent::Failed(TaskError::SharedMemory(describe(&error))))
+                Err(NotSent::Failed(TaskError::SharedMemory(describe(&error).into())))
             }
         }
     }
@@ -374,12 +374,13 @@ fn describe(error: &PutError) -> String {
     }
 }
 
-fn encode_error(error: ItemError) -> TaskError {
-    TaskError::EncodeArgument(match error {
+pub(crate) fn encode_error(error: ItemError) -> TaskError {
+    let why = match error {
         ItemError::Encode(why) => why,
         ItemError::Panicked { message, .. } => format!("its Serialize panicked: {message}"),
         other => format!("{other:?}"),
-    })
+    };
+    TaskError::EncodeArgument(why.into())
 }
 
 fn bytes_of(parcel: &Parcel) -> u64 {

@@ -56,29 +56,26 @@ fn value<Out: DeserializeOwned>(bytes: &[u8]) -> Result<Out, TaskError> {
     let decoded =
         caught(|| codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string())));
     decoded.map_err(|error| {
-        TaskError::DecodeResult(match error {
+        let why = match error {
             ItemError::Decode(why) => why,
             ItemError::Panicked { message, .. } => format!("its Deserialize panicked: {message}"),
             other => format!("{other:?}"),
-        })
+        };
+        TaskError::DecodeResult(why.into())
     })
 }
 
 fn item_error(bytes: &[u8], worker: usize) -> TaskError {
     match codec::decode::<ItemError>(bytes) {
         Ok(error) => error.in_worker(worker),
-        Err(error) => TaskError::Fault {
-            worker,
-            fault: format!("an error that cannot be decoded: {error}"),
-        },
+        Err(error) => {
+            TaskError::Fault(format!("an error that cannot be decoded: {error}").into())
+        }
     }
 }
 
 fn fenced<Out: DeserializeOwned>(rest: &mut &[u8], worker: usize) -> Result<Out, TaskError> {
-    let torn = || TaskError::Fault {
-        worker,
-        fault: "a chunk of results ends in the middle of one".to_owned(),
-    };
+    let torn = || TaskError::Fault("a chunk of results ends in the middle of one".into());
     let (fence, tail) = rest.split_first_chunk::<4>().ok_or_else(torn)?;
     let fence = u32::from_le_bytes(*fence);
     let (bytes, tail) = tail

@@ -35,7 +35,7 @@ struct Rule {
 }
 
 /// The rules in order; the first that applies speaks. Rare and grave causes come first.
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     Rule {
         name: "workers died",
         applies: |f| f.deaths > 0,
@@ -55,6 +55,15 @@ const RULES: [Rule; 17] = [
         applies: |f| f.status == Status::Interrupted,
         says: |_| {
             "the run was interrupted; all of this is about what was done until then.".to_owned()
+        },
+    },
+    Rule {
+        name: "no room",
+        applies: |f| f.status == Status::Environment,
+        says: |_| {
+            "shared memory, of which there was not enough; send less, or raise --arena-limit or \
+             the system's own limit."
+                .to_owned()
         },
     },
     Rule {
@@ -139,7 +148,7 @@ const RULES: [Rule; 17] = [
     Rule {
         name: "payloads are copied",
         applies: |f| {
-            f.wait + f.transfer >= 0.3
+            f.wait + f.transfer >= 0.25
                 && f.transport == Transport::Copy
                 && f.bytes_per_task >= LARGE_BYTES
         },
@@ -263,12 +272,8 @@ fn transfer(f: &Facts) -> String {
         let task = duration(f.compute_per_task);
         (format!("for tasks of {task}"), "give each task more to do")
     } else {
-        let size = bytes(f.bytes_per_task);
-        let advice = match f.transport {
-            Transport::Copy => "try --transport shared",
-            Transport::Shared => "send less, or send blocks of shared memory",
-        };
-        (format!("{size} a task"), advice)
+        let advice = "send less, or send blocks of shared memory";
+        (format!("{} a task", bytes(f.bytes_per_task)), advice)
     };
     format!(
         "taking arguments in and handing results over took {} of the time, {why}; {advice}.",

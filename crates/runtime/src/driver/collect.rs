@@ -55,7 +55,7 @@ impl Driver {
             match seat.link.take(&core.control, index) {
                 Arrived::Nothing => break,
                 Arrived::Result(message, body) => {
-                    let outcome = self.receive(core, index, message, body);
+                    let outcome = Self::receive(core, message, body);
                     self.settle(index, outcome);
                     taken += 1;
                 }
@@ -82,16 +82,11 @@ impl Driver {
     /// Makes a received message ours: a payload in a block is resolved while its sender
     /// still holds it.
     fn receive(
-        &mut self,
         core: &Core,
-        index: usize,
         message: Message,
         body: Body,
     ) -> Result<(Message, Body), TaskError> {
-        let fault = |fault: String| TaskError::Fault {
-            worker: index,
-            fault,
-        };
+        let fault = |fault: String| TaskError::Fault(fault.into());
         match (message.place(), &body) {
             (Ok(Where::Block), Body::Inline(bytes)) => {
                 let descriptor: Descriptor =

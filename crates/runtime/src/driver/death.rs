@@ -174,10 +174,7 @@ impl Driver {
                 first: message.first,
                 items: message.items,
             };
-            let fault_error = |fault: String| TaskError::Fault {
-                worker: index,
-                fault,
-            };
+            let fault_error = |fault: String| TaskError::Fault(fault.into());
             match remains {
                 Remains::Unbegun(mut parcel) => {
                     parcel.attached = message.attached;
@@ -187,7 +184,7 @@ impl Driver {
                     running = true;
                     let error = match &fault {
                         Some(fault) => fault_error(fault.clone()),
-                        None => TaskError::WorkerDied(death.clone()),
+                        None => TaskError::WorkerDied(Box::new(death.clone())),
                     };
                     self.refuse(ticket, error);
                 }

@@ -103,11 +103,8 @@ impl Driver {
             return None;
         }
         Some(match (&self.start_failure, self.deaths.first()) {
-            (Some(failure), _) => TaskError::NoWorkers(failure.to_string()),
-            (None, Some(first)) => TaskError::CrashLoop {
-                deaths: self.deaths.len(),
-                first: first.clone(),
-            },
+            (Some(failure), _) => TaskError::NoWorkers(failure.to_string().into()),
+            (None, Some(first)) => TaskError::NoWorkers(first.to_string().into()),
             (None, None) => TaskError::Closed,
         })
     }

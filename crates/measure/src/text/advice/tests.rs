@@ -76,6 +76,11 @@ fn what_went_wrong_comes_first() {
         ..short()
     };
     expect("interrupted", &interrupted, "until then");
+    let full = Facts {
+        status: Status::Environment,
+        ..short()
+    };
+    expect("no room", &full, "raise --arena-limit");
 }
 
 #[test]
@@ -152,19 +157,15 @@ fn payloads_and_the_supervisor() {
     expect("supervisor too slow", &files, "--payload path");
     let moved = Facts {
         transfer: 0.28,
-        transport: Transport::Copy,
         ..good()
     };
-    expect(
-        "transfer",
-        &moved,
-        "for tasks of 1.00 ms; give each task more",
-    );
+    let part = "for tasks of 1.00 ms; give each task more";
+    expect("transfer", &moved, part);
     let large = Facts {
         bytes_per_task: 1 << 20,
         ..moved
     };
-    expect("transfer", &large, "1.0 MiB a task; try --transport shared");
+    expect("transfer", &large, "1.0 MiB a task; send less");
 }
 
 #[test]

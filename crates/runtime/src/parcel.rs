@@ -23,22 +23,28 @@ pub(crate) enum Body {
 /// are put aside.
 #[derive(Debug)]
 pub(crate) enum InPlace {
-    Short([u8; SHORT_BYTES]),
+    Short(Short),
     Long(Box<[u8; INLINE_BYTES]>),
 }
 
 /// What fits the first cache line of a slot, beside its header.
 pub(crate) const SHORT_BYTES: usize = 32;
 
+/// Aligned, so that it moves in whole registers and can be read right after it was written:
+/// bytes at odd addresses cost a stalled store-forwarding at every move.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+pub(crate) struct Short(pub(crate) [u8; SHORT_BYTES]);
+
 impl InPlace {
     /// No bytes.
-    pub(crate) const EMPTY: Self = Self::Short([0; SHORT_BYTES]);
+    pub(crate) const EMPTY: Self = Self::Short(Short([0; SHORT_BYTES]));
 
     /// The first `len` of `bytes`.
     #[inline]
     pub(crate) fn new(bytes: &[u8; INLINE_BYTES], len: usize) -> Self {
         match bytes.first_chunk() {
-            Some(short) if len <= SHORT_BYTES => Self::Short(*short),
+            Some(short) if len <= SHORT_BYTES => Self::Short(Short(*short)),
             _ => Self::Long(Box::new(*bytes)),
         }
     }
@@ -47,7 +53,7 @@ impl InPlace {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Self::Short(bytes) => bytes,
+            Self::Short(bytes) => &bytes.0,
             Self::Long(bytes) => bytes.as_slice(),
         }
     }
@@ -56,7 +62,7 @@ impl InPlace {
     #[inline]
     pub(crate) fn write_to(&self, slot: &mut [u8; INLINE_BYTES]) {
         match self {
-            Self::Short(bytes) => slot[..SHORT_BYTES].copy_from_slice(bytes),
+            Self::Short(bytes) => slot[..SHORT_BYTES].copy_from_slice(&bytes.0),
             Self::Long(bytes) => *slot = **bytes,
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::Transport;
 use crate::arena::{Block, BlockMut, RawArena};
 use crate::job::ERROR_BIT;
-use crate::parcel::{Body, HEADER_BYTES, InPlace, Parcel, SHORT_BYTES, to_bytes};
+use crate::parcel::{Body, HEADER_BYTES, InPlace, Parcel, SHORT_BYTES, Short, to_bytes};
 
 /// Why something could not be put into a [`Sink`].
 #[derive(Debug)]
@@ -20,11 +20,16 @@ pub(crate) enum PutError {
     SharedMemory(String),
 }
 
+/// Aligned as [`Short`] is, and for the same reason.
+#[derive(Debug)]
+#[repr(C, align(16))]
+struct Inline([u8; INLINE_BYTES]);
+
 /// Collects encoded items: in place while they fit, else in a vector, and a single large one
 /// straight into a block.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    inline: [u8; INLINE_BYTES],
+    inline: Inline,
     len: usize,
     spill: Vec<u8>,
     spilled: bool,
@@ -42,7 +47,7 @@ const KEEP_FRAME: usize = 256 << 20;
 impl Sink {
     pub(crate) fn new(transport: Transport, arena: Arc<RawArena>) -> Self {
         Self {
-            inline: [0; INLINE_BYTES],
+            inline: Inline([0; INLINE_BYTES]),
             len: 0,
             spill: Vec::new(),
             spilled: false,
@@ -91,14 +96,14 @@ impl Sink {
         let front = self.front();
         self.spill.clear();
         self.spill.resize(front, 0);
-        self.spill.extend_from_slice(&self.inline[..self.len]);
+        self.spill.extend_from_slice(&self.inline.0[..self.len]);
         self.spilled = true;
     }
 
     /// Puts the one item of a message.
     #[inline]
     pub(crate) fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PutError> {
-        match codec::encode_to_slice(value, &mut self.inline) {
+        match codec::encode_to_slice(value, &mut self.inline.0) {
             Ok(len) => {
                 self.len = len;
                 Ok(())
@@ -150,11 +155,11 @@ impl Sink {
     fn fenced<T: Serialize + ?Sized>(&mut self, value: &T, mark: u32) -> Result<(), PutError> {
         if !self.spilled {
             let at = self.len + 4;
-            if let Some(room) = self.inline.get_mut(at..)
+            if let Some(room) = self.inline.0.get_mut(at..)
                 && let Ok(len) = codec::encode_to_slice(value, room)
             {
                 let fence = len as u32 | mark;
-                self.inline[self.len..at].copy_from_slice(&fence.to_le_bytes());
+                self.inline.0[self.len..at].copy_from_slice(&fence.to_le_bytes());
                 self.len = at + len;
                 return Ok(());
             }
@@ -187,7 +192,7 @@ impl Sink {
             let front = self.front();
             self.spill.drain(front..front + 4);
         } else {
-            self.inline.copy_within(4..self.len, 0);
+            self.inline.0.copy_within(4..self.len, 0);
             self.len -= 4;
         }
     }
@@ -210,7 +215,7 @@ impl Sink {
             }
             Transport::Shared => match self.finish_block()? {
                 Some(block) => {
-                    let inline = InPlace::Short(bytemuck::cast(block.descriptor()));
+                    let inline = InPlace::Short(Short(bytemuck::cast(block.descriptor())));
                     message.len = SHORT_BYTES as u32;
                     message = message.at(Where::Block);
                     self.len = 0;
@@ -223,7 +228,7 @@ impl Sink {
                 None => {
                     message.len = self.len as u32;
                     message = message.at(Where::Inline);
-                    Body::Inline(InPlace::new(&self.inline, self.len))
+                    Body::Inline(InPlace::new(&self.inline.0, self.len))
                 }
             },
         };
@@ -257,6 +262,8 @@ impl Sink {
 
 thread_local! {
     static ATTACHED: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+    /// Whether `ATTACHED` holds any, to be looked at for every message.
+    static HAS_ATTACHED: Cell<bool> = const { Cell::new(false) };
     static PACKING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -282,11 +289,17 @@ impl Drop for Packing {
 
 /// Notes a block that the value being encoded speaks of.
 pub(crate) fn attach(block: Block) {
+    HAS_ATTACHED.set(true);
     ATTACHED.with_borrow_mut(|attached| attached.push(block));
 }
 
+#[inline]
 fn take_attachments() -> Vec<Block> {
-    ATTACHED.with_borrow_mut(std::mem::take)
+    if HAS_ATTACHED.replace(false) {
+        ATTACHED.with_borrow_mut(std::mem::take)
+    } else {
+        Vec::new()
+    }
 }
 
 fn restart_attachments() {

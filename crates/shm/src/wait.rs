@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::arena::steps::step;
 use crate::sync::{AtomicU32, Ordering, spin_hint};
 
 /// Sleeping on a word of shared memory, and waking who sleeps there.
@@ -137,10 +138,12 @@ impl Doorbell {
     /// Rings; wakes the sleeper if there is one.
     #[inline]
     pub fn ring(&self, park: &impl Park) {
+        step();
         // Release: what the ringer did is seen by whoever reads the new count. Acquire is
         // not needed: the ringer reads nothing that the sleeper wrote.
         let old = self.0.fetch_add(ONE_RING, Ordering::Release);
         if old & ASLEEP != 0 {
+            step();
             park.unpark_all(&self.0);
         }
     }

@@ -77,9 +77,7 @@ impl Tally {
 pub(crate) fn status_of(error: &TaskError) -> Status {
     match error {
         TaskError::Aborted => Status::Interrupted,
-        TaskError::WorkerDied(_) | TaskError::NoWorkers(_) => {
-            Status::WorkerLost
-        }
+        TaskError::WorkerDied(_) | TaskError::NoWorkers(_) => Status::WorkerLost,
         TaskError::SharedMemory(_) => Status::Environment,
         _ => Status::TaskFailed,
     }

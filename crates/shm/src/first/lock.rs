@@ -10,6 +10,7 @@
 //! The waiting protocol is that of Drepper's third futex mutex ("Futexes are tricky").
 
 use crate::OwnerIndex;
+use crate::arena::steps::step;
 use crate::sync::{AtomicU32, Ordering};
 use crate::wait::Park;
 
@@ -35,6 +36,7 @@ impl OwnerLock {
     /// Locks, sleeping while another holds it. Not re-entrant: locking twice sleeps for ever.
     pub fn lock(&self, owner: OwnerIndex, park: &impl Park) {
         let me = u32::from(owner.get()) + 1;
+        step();
         // Acquire pairs with the Release in `unlock` and in `give_back`.
         if self
             .0
@@ -44,6 +46,7 @@ impl OwnerLock {
             return;
         }
         loop {
+            step();
             let seen = self.0.load(Ordering::Relaxed);
             if seen == 0 {
                 // Taken with WAITERS: there may be sleepers besides us, and a wake too many
@@ -64,6 +67,7 @@ impl OwnerLock {
                     .compare_exchange(seen, waited, Ordering::Relaxed, Ordering::Relaxed)
                     .is_ok()
             {
+                step();
                 park.park(&self.0, waited, None);
             }
         }
@@ -71,8 +75,10 @@ impl OwnerLock {
 
     /// Unlocks. Only the holder calls this.
     pub fn unlock(&self, park: &impl Park) {
+        step();
         // Release: what the holder wrote is seen by the next `lock`.
         if self.0.swap(0, Ordering::Release) & WAITERS != 0 {
+            step();
             park.unpark_all(&self.0);
         }
     }

@@ -5,6 +5,7 @@ use core::str::FromStr;
 use super::lock::OwnerLock;
 use super::slot::{Claim, ResultSlot};
 use crate::OwnerIndex;
+use crate::arena::steps::step;
 use crate::stop::{Round, StopFlag};
 use crate::wait::Park;
 
@@ -81,12 +82,15 @@ pub fn offer(
     park: &impl Park,
 ) -> Offer {
     let write_and_raise = || {
+        step();
         slot.believe();
         // SAFETY: `Claim`: this owner has just won the claim. `Lock`, `Unchecked`: it holds
         // the lock.
         let fits = unsafe { slot.publish(round, owner, bytes, in_block) };
         assert!(fits, "a result longer than the slot belongs in a block");
+        step();
         slot.note_raised(now_ns());
+        step();
         flag.raise(round);
     };
     match protocol {

@@ -112,6 +112,7 @@ impl ResultSlot {
 
     /// Claims the slot of `round` for `owner`: one compare-exchange, exactly one winner.
     pub fn claim(&self, round: Round, owner: OwnerIndex) -> Claim {
+        step();
         // Acquire pairs with the Release in `open` and `give_back`; on failure only this
         // word is read.
         let claimed = self.state.compare_exchange(

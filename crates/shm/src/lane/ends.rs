@@ -4,6 +4,7 @@ use core::ptr::NonNull;
 
 use super::slot::{INLINE_BYTES, Message, MessageFault, Slot};
 use super::state::{Finished, Published, Seen, Sleep, Start, State, Watch};
+use crate::arena::steps::step;
 
 /// The slots of one lane, wherever they are mapped.
 #[derive(Debug, Clone, Copy)]
@@ -246,6 +247,7 @@ impl WorkerLane {
     #[inline]
     pub fn start(&mut self) -> Option<(Message, &mut [u8; INLINE_BYTES])> {
         let slot = self.ring.slot(self.cursor);
+        step();
         match slot.state().start() {
             Start::NotReady => None,
             Start::Started => {
@@ -273,14 +275,17 @@ impl WorkerLane {
     #[inline]
     pub fn finish(&mut self, message: Message) -> Finished {
         let slot = self.ring.slot(self.cursor);
+        step();
         // SAFETY: RUNNING: the slot is the worker's until the swap in `finish`.
         unsafe { slot.write(message) };
         self.cursor += 1;
+        step();
         slot.state().finish()
     }
 
     /// Leaves word that the worker is about to sleep on the word that [`Self::word`] names.
     pub fn sleep(&self) -> Sleep {
+        step();
         self.ring.slot(self.cursor).state().sleep()
     }
 

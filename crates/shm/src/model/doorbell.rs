@@ -6,7 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::bounded;
+use super::explore;
 use super::futex::Futex;
 use crate::arena::steps::armed::die_at;
 use crate::sync::{AtomicU32, Ordering};
@@ -48,7 +48,7 @@ impl House {
 
 #[test]
 fn doorbell_no_ring_is_slept_through() {
-    loom::model(|| {
+    explore(None, || {
         let house = House::new();
         let at_ringer = Arc::clone(&house);
         let ringer = thread::spawn(move || {
@@ -63,7 +63,7 @@ fn doorbell_no_ring_is_slept_through() {
 
 #[test]
 fn doorbell_two_ring_for_one() {
-    bounded(3, || {
+    explore(3, || {
         let house = House::new();
         let ringers = [(); 2].map(|()| {
             let house = Arc::clone(&house);
@@ -80,7 +80,7 @@ fn doorbell_two_ring_for_one() {
 #[test]
 fn doorbell_a_second_sleeper_harms_nobody() {
     for timeout in [None, Some(Duration::ZERO)] {
-        bounded(3, move || {
+        explore(3, move || {
             let house = House::new();
             let sleeper = {
                 let house = Arc::clone(&house);
@@ -104,7 +104,7 @@ fn doorbell_a_second_sleeper_harms_nobody() {
 #[test]
 fn doorbell_a_dead_ringers_sleeper_is_woken_by_the_next_ring() {
     for at in 0..4 {
-        loom::model(move || {
+        explore(None, move || {
             let house = House::new();
             let at_worker = Arc::clone(&house);
             let worker = thread::spawn(move || {
@@ -154,7 +154,7 @@ impl Pipe {
 
 #[test]
 fn doorbell_rings_for_a_watched_count() {
-    loom::model(|| {
+    explore(None, || {
         let pipe = Arc::new(Pipe::default());
         let at_sender = Arc::clone(&pipe);
         let sender = thread::spawn(move || {
@@ -178,7 +178,7 @@ fn doorbell_rings_for_a_watched_count() {
 /// Another's ring may wake the watcher, which then watches a count that it watches already.
 #[test]
 fn doorbell_a_watch_left_standing_still_rings() {
-    bounded(3, || {
+    explore(3, || {
         let pipe = Arc::new(Pipe::default());
         let sender = {
             let pipe = Arc::clone(&pipe);

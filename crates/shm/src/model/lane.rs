@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::bounded;
+use super::explore;
 use super::futex::Futex;
 use crate::arena::steps::armed::die_at;
 use crate::lane::state::{Finished, Published, Seen, Sleep, Watch};
@@ -147,7 +147,7 @@ fn message(entry: u64) -> Message {
 /// The worker sleeps on a slot whose result the supervisor is still taking.
 #[test]
 fn lane_of_one_slot_loses_no_wake() {
-    bounded(4, || {
+    explore(4, || {
         let shared = Shared::new(1);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());
@@ -163,7 +163,7 @@ fn lane_of_one_slot_loses_no_wake() {
 
 #[test]
 fn lane_of_two_slots_loses_no_wake() {
-    bounded(3, || {
+    explore(3, || {
         let shared = Shared::new(2);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());
@@ -182,7 +182,7 @@ fn lane_of_two_slots_loses_no_wake() {
 /// A task taken back is not begun, one begun is not taken back, and the slot goes on.
 #[test]
 fn lane_a_task_is_taken_back_or_begun() {
-    bounded(4, || {
+    explore(4, || {
         let shared = Shared::new(1);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());
@@ -206,7 +206,7 @@ fn lane_a_task_is_taken_back_or_begun() {
 /// The same with a task before it, which is watched, and another in its place after it.
 #[test]
 fn lane_the_youngest_is_taken_back_and_replaced() {
-    bounded(3, || {
+    explore(3, || {
         let shared = Shared::new(2);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());
@@ -232,7 +232,7 @@ fn lane_the_youngest_is_taken_back_and_replaced() {
 #[test]
 fn lane_of_a_dead_worker_tells_what_was_running() {
     for at in 0..10 {
-        bounded(3, move || {
+        explore(3, move || {
             let shared = Shared::new(2);
             let at_worker = Arc::clone(&shared);
             let worker = thread::spawn(move || {
@@ -270,7 +270,10 @@ fn lane_of_a_dead_worker_tells_what_was_running() {
                         let mut bytes = [0; INLINE_BYTES];
                         let unbegun = lane.see(position) == Seen::Ready;
                         let task = lane.copy_task(position, &mut bytes).expect("valid");
-                        assert!(!unbegun || (task, bytes[0]) == (message(position + 1), task.entry as u8));
+                        assert!(
+                            !unbegun
+                                || (task, bytes[0]) == (message(position + 1), task.entry as u8)
+                        );
                     }
                 }
                 _ => panic!("{rest:?}"),

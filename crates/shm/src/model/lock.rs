@@ -4,7 +4,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::bounded;
+use super::explore;
 use super::futex::Futex;
 use crate::OwnerIndex;
 use crate::arena::steps::armed::die_at;
@@ -50,7 +50,7 @@ impl Guarded {
 
 #[test]
 fn lock_two_take_turns() {
-    bounded(4, || {
+    explore(4, || {
         let guarded = Guarded::new();
         let at_b = Arc::clone(&guarded);
         let b = thread::spawn(move || {
@@ -66,7 +66,7 @@ fn lock_two_take_turns() {
 
 #[test]
 fn lock_three_take_turns() {
-    bounded(3, || {
+    explore(3, || {
         let guarded = Guarded::new();
         let others = [B, C].map(|owner| {
             let guarded = Arc::clone(&guarded);
@@ -84,7 +84,7 @@ fn lock_three_take_turns() {
 #[test]
 fn lock_of_a_dead_holder_is_given_back() {
     for at in 0..6 {
-        loom::model(move || {
+        explore(None, move || {
             let guarded = Guarded::new();
             let at_b = Arc::clone(&guarded);
             let b = thread::spawn(move || {
@@ -102,7 +102,7 @@ fn lock_of_a_dead_holder_is_given_back() {
 #[test]
 fn lock_of_a_dead_holder_is_given_back_to_two() {
     for at in 0..6 {
-        bounded(2, move || {
+        explore(2, move || {
             let guarded = Guarded::new();
             let at_b = Arc::clone(&guarded);
             let b = thread::spawn(move || {
@@ -121,7 +121,7 @@ fn lock_of_a_dead_holder_is_given_back_to_two() {
 /// Reaping one that does not hold the lock takes it from nobody.
 #[test]
 fn lock_is_not_given_back_for_another() {
-    loom::model(|| {
+    explore(None, || {
         let guarded = Guarded::new();
         let at_b = Arc::clone(&guarded);
         let b = thread::spawn(move || at_b.enter(B));

@@ -4,6 +4,9 @@
 //! wake that is lost leaves a thread asleep for ever, which loom reports as a deadlock; an
 //! access that is not ordered after the one before it is reported by the cell it is to.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 mod arena;
 mod doorbell;
 mod futex;
@@ -11,10 +14,17 @@ mod lane;
 mod lock;
 mod result_slot;
 
-/// Explores with at most `preemptions` forced switches in one run. Switches at a sleep or at
-/// the end of a thread are free, so few are needed to reach any order of a few steps.
-fn bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+/// Explores every interleaving, with at most `preemptions` forced switches in one run if
+/// there is such a bound, and says how many there were. (Switches at a sleep or at the end
+/// of a thread are free, so that few forced ones reach any order of a few steps.)
+fn explore(preemptions: impl Into<Option<usize>>, model: impl Fn() + Sync + Send + 'static) {
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
+    builder.preemption_bound = preemptions.into();
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    println!("{} interleavings", runs.load(Ordering::Relaxed));
 }

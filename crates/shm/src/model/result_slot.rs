@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 use loom::thread;
 
-use super::bounded;
+use super::explore;
 use super::futex::Futex;
 use crate::arena::steps::armed::die_at;
 use crate::first::{Claim, Offer, OwnerLock, Protocol, offer};
@@ -64,7 +64,7 @@ impl Search {
 }
 
 fn one_of_two_wins(protocol: Protocol) {
-    bounded(4, move || {
+    explore(4, move || {
         let search = Search::new();
         let at_b = Arc::clone(&search);
         let b = thread::spawn(move || at_b.offer(protocol, B));
@@ -90,7 +90,7 @@ fn result_slot_one_of_two_locks_and_looks() {
 /// Without the second look both believe, one after the other.
 #[test]
 fn result_slot_two_believe_unchecked() {
-    bounded(4, || {
+    explore(4, || {
         let search = Search::new();
         let at_b = Arc::clone(&search);
         let b = thread::spawn(move || at_b.offer(Protocol::Unchecked, B));
@@ -103,7 +103,7 @@ fn result_slot_two_believe_unchecked() {
 
 #[test]
 fn result_slot_what_is_published_is_seen_whole() {
-    bounded(4, || {
+    explore(4, || {
         let search = Search::new();
         let finders = [A, B].map(|owner| {
             let search = Arc::clone(&search);
@@ -119,7 +119,7 @@ fn result_slot_what_is_published_is_seen_whole() {
 /// Who sees the flag up, and fences, finds the result.
 #[test]
 fn result_slot_the_raised_flag_tells_of_a_result() {
-    loom::model(|| {
+    explore(None, || {
         let search = Search::new();
         let at_b = Arc::clone(&search);
         let b = thread::spawn(move || at_b.offer(Protocol::Claim, B));
@@ -136,7 +136,7 @@ fn result_slot_the_raised_flag_tells_of_a_result() {
 /// stopped; or it has none, and is open for the next.
 fn one_dies(protocol: Protocol) {
     for at in 0..12 {
-        bounded(3, move || {
+        explore(3, move || {
             let search = Search::new();
             let at_b = Arc::clone(&search);
             let b = thread::spawn(move || {
@@ -150,7 +150,11 @@ fn one_dies(protocol: Protocol) {
             let won = search.winner();
             assert!(!a_won || won == Some(A), "step {at}");
             assert!(early.is_none_or(|owner| won == Some(owner)), "step {at}");
-            assert_eq!(won.is_some(), search.flag.is_raised(search.round), "step {at}");
+            assert_eq!(
+                won.is_some(),
+                search.flag.is_raised(search.round),
+                "step {at}"
+            );
             assert_eq!(search.offer(protocol, C), won.is_none(), "step {at}");
             assert_eq!(search.slot.believers(), 1, "step {at}");
         });
@@ -170,7 +174,7 @@ fn result_slot_a_dead_holder_wins_or_gives_back() {
 /// A claim is taken back from the dead alone, also while others claim.
 #[test]
 fn result_slot_only_the_deads_claim_is_taken_back() {
-    loom::model(|| {
+    explore(None, || {
         let search = Search::new();
         let at_b = Arc::clone(&search);
         let b = thread::spawn(move || at_b.slot.claim(at_b.round, B));

@@ -1,30 +1,22 @@
 //! The workload.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use forkyard::{Handle, Pool, TaskError, Transport};
+use forkyard::{ArenaError, Pool, Shared, TaskError, Transport};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
-use super::bytes::filler;
+use super::bytes::{checksum, filler};
+use super::send::Tasks;
+use super::steps;
 use super::task::{self, Load, Yield};
-use super::{bytes::checksum, steps};
 use crate::tally::Tally;
 use crate::{Findings, Outcome, Setting, Status, Workload};
 use crate::{baseline, units};
 
-/// Results are collected in rounds of at most this many tasks, so that memory stays bounded.
-const ROUND: u64 = 1 << 16;
-
 /// Payloads and results longer than this are handed over and taken back one by one instead of
 /// in rounds, so that few of them are in memory.
 const LARGE_BYTES: usize = 4 * 1024;
-
-/// Tasks under way for each worker where they go one by one: enough that none waits for the
-/// supervisor, few enough that their blocks stay in the cache.
-const WINDOW_PER_WORKER: usize = 4;
 
 /// Tasks of a given length, with payloads and results of given sizes.
 #[derive(Debug, Clone)]
@@ -60,83 +52,66 @@ impl Spin {
         }
     }
 
-    fn run_tiny(&self, pool: &Pool, book: &mut Book<'_>) {
-        while book.next < self.tasks && !pool.is_aborted() {
-            let round = ROUND.min(self.tasks - book.next);
-            let items = (0..round).map(|_| self.steps);
-            for answer in pool.map(task::tiny, items) {
-                book.tiny(answer);
-            }
-        }
-    }
-
-    fn run_copied(&self, pool: &Pool, book: &mut Book<'_>) {
-        let payload = |index| {
-            let bytes = ByteBuf::from(vec![filler(index); self.payload_bytes]);
-            Some(self.load(bytes))
+    fn run_tiny(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), ArenaError> {
+        let tasks = Tasks {
+            count: self.tasks,
+            load: |_| Ok(self.steps),
         };
-        self.run_loads(pool, book, task::copied, payload, |result| result.as_ref());
+        let bytes = size_of::<u64>() as u64;
+        tasks.in_rounds(pool, task::tiny, bytes, |answer| book.tiny(answer))
     }
 
-    fn run_shared(&self, pool: &Pool, book: &mut Book<'_>) {
-        let refused = RefCell::new(None);
-        // Each task under way has a block of its own; blocks come back warm once it is done.
-        let payload = |index| {
-            if self.payload_bytes == 0 {
-                return Some(self.load(None));
-            }
-            match pool.arena().alloc::<u8>(self.payload_bytes) {
-                Ok(mut block) => {
-                    block.fill(filler(index));
-                    Some(self.load(Some(block.into_shared())))
-                }
-                Err(error) => {
-                    refused.replace(Some(error));
-                    None
-                }
-            }
+    fn run_copied(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), ArenaError> {
+        let tasks = Tasks {
+            count: self.tasks,
+            load: |index| {
+                let payload = vec![filler(index); self.payload_bytes];
+                Ok(self.load(ByteBuf::from(payload)))
+            },
         };
-        self.run_loads(pool, book, task::shared, payload, |result| {
-            result.as_deref().unwrap_or_default()
-        });
-        if let Some(error) = refused.into_inner() {
-            let bytes = units::bytes(self.payload_bytes as u64);
-            book.tally.complain(
-                Status::Environment,
-                format_args!("no room for another payload of {bytes}: {error}"),
-            );
-        }
+        let answer = |answer| book.answer(answer, |result: &ByteBuf| result.as_ref());
+        self.run_loads(pool, &tasks, task::copied, answer)
     }
 
-    fn is_large(&self) -> bool {
-        self.payload_bytes.max(self.result_bytes) > LARGE_BYTES
+    fn run_shared(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), ArenaError> {
+        let tasks = Tasks {
+            count: self.tasks,
+            load: |index| {
+                if self.payload_bytes == 0 {
+                    return Ok(self.load(None));
+                }
+                // Each task under way has a block of its own, which comes back warm when the
+                // task is done.
+                let mut block = pool.arena().alloc::<u8>(self.payload_bytes)?;
+                block.fill(filler(index));
+                Ok(self.load(Some(block.into_shared())))
+            },
+        };
+        let answer = |answer| {
+            book.answer(answer, |result: &Option<Shared<[u8]>>| {
+                result.as_deref().unwrap_or_default()
+            });
+        };
+        self.run_loads(pool, &tasks, task::shared, answer)
     }
 
-    /// Sends loads until there are no more, in rounds or one by one, and books the answers.
-    fn run_loads<P, R>(
+    fn run_loads<In, Out, L>(
         &self,
         pool: &Pool,
-        book: &mut Book<'_>,
-        task: impl Fn(Load<P>) -> Result<Yield<R>, String> + Copy + 'static,
-        load: impl Fn(u64) -> Option<Load<P>>,
-        bytes: impl Fn(&R) -> &[u8],
-    ) where
-        Load<P>: Serialize + DeserializeOwned,
-        Yield<R>: Serialize + DeserializeOwned,
+        tasks: &Tasks<L>,
+        task: impl Fn(In) -> Out + Copy + 'static,
+        on_answer: impl FnMut(Result<Out, TaskError>),
+    ) -> Result<(), ArenaError>
+    where
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        L: Fn(u64) -> Result<In, ArenaError>,
     {
-        let mut loads = (0..self.tasks).map_while(&load).fuse();
-        if self.is_large() {
-            one_by_one(pool, loads, task, |answer| book.answer(answer, &bytes));
-            return;
-        }
-        let mut came = 1;
-        while came > 0 && !pool.is_aborted() {
-            let round = usize::try_from(ROUND).unwrap_or(usize::MAX);
-            let answers = pool.map(task, loads.by_ref().take(round));
-            came = answers.len();
-            for answer in answers {
-                book.answer(answer, &bytes);
-            }
+        if self.payload_bytes.max(self.result_bytes) > LARGE_BYTES {
+            tasks.one_by_one(pool, task, on_answer)
+        } else {
+            let bytes = (self.payload_bytes + self.result_bytes) as u64;
+            tasks.in_rounds(pool, task, bytes, on_answer)
         }
     }
 
@@ -178,13 +153,15 @@ impl Workload for Spin {
 
     fn run_pool(&self, pool: &Pool, setting: &Setting<'_>) -> Outcome {
         let mut book = Book::new(self);
-        if self.is_tiny() {
-            self.run_tiny(pool, &mut book);
-        } else {
-            match setting.transport {
-                Transport::Copy => self.run_copied(pool, &mut book),
-                Transport::Shared => self.run_shared(pool, &mut book),
-            }
+        let sent = match setting.transport {
+            _ if self.is_tiny() => self.run_tiny(pool, &mut book),
+            Transport::Copy => self.run_copied(pool, &mut book),
+            Transport::Shared => self.run_shared(pool, &mut book),
+        };
+        if let Err(error) = sent {
+            let bytes = units::bytes(self.payload_bytes as u64);
+            let line = format_args!("no room for a payload of {bytes}: {error}");
+            book.tally.complain(Status::Environment, line);
         }
         book.finish()
     }
@@ -195,30 +172,6 @@ impl Workload for Spin {
 
     fn run_threads(&self, setting: &Setting<'_>) -> Outcome {
         self.baseline(setting, setting.workers)
-    }
-}
-
-/// Keeps a few tasks under way for each worker and takes the answers in order.
-fn one_by_one<In, Out>(
-    pool: &Pool,
-    mut loads: impl Iterator<Item = In>,
-    task: impl Fn(In) -> Out + Copy + 'static,
-    mut on_answer: impl FnMut(Result<Out, TaskError>),
-) where
-    In: Serialize + DeserializeOwned,
-    Out: Serialize + DeserializeOwned,
-{
-    let window = WINDOW_PER_WORKER * pool.workers();
-    let mut under_way: VecDeque<Handle<Out>> = VecDeque::with_capacity(window);
-    loop {
-        while under_way.len() < window && !pool.is_aborted() {
-            let Some(load) = loads.next() else { break };
-            under_way.push_back(pool.submit(task, load));
-        }
-        let Some(oldest) = under_way.pop_front() else {
-            return;
-        };
-        on_answer(oldest.join());
     }
 }
 

@@ -7,7 +7,7 @@ use forkyard_os::control::ControlSocket;
 use forkyard_os::death::DeathWatch;
 use forkyard_os::limits::shm_free;
 use forkyard_os::process::{ForkError, Forked, Pid, exit_now, fork, spawn_self_with_control};
-use forkyard_os::segment::SegmentName;
+use forkyard_os::segment::{SegmentName, sweep};
 use forkyard_shm::control::Control;
 use forkyard_shm::layout::Shape;
 use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
@@ -167,6 +167,12 @@ impl PoolBuilder {
             workers: workers as u32,
             slots: SLOTS,
         };
+        // What others left when the whole machine, or a whole process group, was killed.
+        match sweep() {
+            Ok(swept) if swept.is_empty() => {}
+            Ok(swept) => tracing::info!(segments = swept.len(), "leftover segments removed"),
+            Err(error) => tracing::warn!(%error, "leftover segments were not looked for"),
+        }
         let memory = mapped::PoolMemory::create(shape, identity())?;
         let control = *memory.control();
         self.write_orders(&control, workers);

@@ -70,6 +70,13 @@ pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
 pub use timings::{ProcessTimings, Stages};
 
+/// Removing what pools left behind when everything was killed at once.
+///
+/// Every pool that is built does it; this is for doing it by hand.
+pub mod cleanup {
+    pub use forkyard_os::segment::{Leftover, SegmentError, SegmentName, leftovers, sweep};
+}
+
 /// How many cpus this process may use: what scheduling affinity and the cgroup's quota leave.
 #[must_use]
 pub fn available_cpus() -> std::num::NonZeroUsize {

@@ -6,7 +6,8 @@ use std::ptr::NonNull;
 use nix::errno::Errno;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 
-use super::{SegmentError, SegmentName, object};
+use super::sweep::SignOfLife;
+use super::{SegmentError, SegmentName, object, platform};
 use crate::OsError;
 use crate::process::Pid;
 
@@ -17,6 +18,7 @@ pub struct Segment {
     base: NonNull<u8>,
     name: SegmentName,
     creator: Option<Pid>,
+    _sign_of_life: Option<SignOfLife>,
 }
 
 // SAFETY: the value is an address range, a descriptor and a name, none of which is tied to a thread; it hands out a
@@ -39,9 +41,13 @@ impl Segment {
             .map_err(|error| translate(name, &error))?;
         // The mapping is sparse so far. It is not touched before its pages are reserved, on a descriptor of our own:
         // the crate keeps its descriptor to itself. Until then its drop unlinks, which is right for a failure.
-        object::open(name).and_then(|fd| object::reserve(&fd, len.get()))?;
+        let fd = object::open(name)?;
+        object::reserve(&fd, len.get())?;
         mapping.set_owner(false);
-        Self::new(mapping, name, Some(Pid::current()))
+        platform::register(name);
+        let mut segment = Self::new(mapping, name, Some(Pid::current()))?;
+        segment._sign_of_life = Some(SignOfLife::give(fd));
+        Ok(segment)
     }
 
     /// Maps a segment that another process created, in the length that it has.
@@ -74,6 +80,7 @@ impl Segment {
             base,
             name: name.clone(),
             creator,
+            _sign_of_life: None,
         })
     }
 

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
+use super::SegmentName;
 use crate::OsError;
 use crate::error::retry;
 
@@ -22,6 +23,26 @@ pub(super) fn reserve(fd: &OwnedFd, len: usize) -> nix::Result<()> {
 pub(super) fn has_shared_memory() -> bool {
     std::path::Path::new("/dev/shm").is_dir()
 }
+
+/// Every shared-memory object with its size.
+pub(super) fn list() -> Result<Vec<(String, u64)>, OsError> {
+    let failed = |error| OsError::new("list shared memory in /dev/shm", error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/dev/shm").map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // Gone meanwhile, or no text: none of ours.
+        if let (Ok(meta), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) {
+            found.push((name, meta.len()));
+        }
+    }
+    Ok(found)
+}
+
+/// The directory knows every name.
+pub(super) fn register(_name: &SegmentName) {}
+
+/// As for [`register`].
+pub(super) fn unregister(_name: &SegmentName) {}
 
 /// Fills `bytes` from the kernel's generator.
 pub(super) fn random(bytes: &mut [u8; 8]) -> Result<(), OsError> {

@@ -10,6 +10,7 @@ mod error;
 mod extent;
 mod name;
 mod object;
+mod sweep;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -25,6 +26,7 @@ pub use error::SegmentError;
 pub use extent::Extent;
 pub use name::{MAX_CHILDREN, SegmentName};
 pub use object::unlink;
+pub use sweep::{Leftover, leftovers, sweep};
 
 #[cfg(test)]
 mod tests;

@@ -102,9 +102,19 @@ impl SegmentName {
             index < MAX_CHILDREN,
             "a segment has at most {MAX_CHILDREN} children"
         );
+        let pool = self.pool();
+        Self {
+            text: format!("{}.{}", pool.text, base36(u64::from(index))),
+            ..pool
+        }
+    }
+
+    /// The name of the control segment that this one belongs to: itself, or its parent.
+    #[must_use]
+    pub fn pool(&self) -> Self {
         let stem = self.text.split('.').next().unwrap_or(&self.text);
         Self {
-            text: format!("{stem}.{}", base36(u64::from(index))),
+            text: stem.to_owned(),
             creator: self.creator,
             start: self.start,
         }

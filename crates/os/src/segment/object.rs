@@ -100,7 +100,10 @@ pub(super) fn named(name: &SegmentName, doing: &'static str, errno: Errno) -> Se
 /// [`SegmentError::Permission`] for somebody else's segment, or what else the system says.
 pub fn unlink(name: &SegmentName) -> Result<bool, SegmentError> {
     match retry(|| nix::sys::mman::shm_unlink(name.as_str())) {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            platform::unregister(name);
+            Ok(true)
+        }
         Err(Errno::ENOENT) => Ok(false),
         Err(errno) => Err(named(name, "unlink shared memory", errno)),
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Extent, MAX_CHILDREN, Segment, SegmentError, SegmentName, unlink};
+use super::{Extent, MAX_CHILDREN, Segment, SegmentError, SegmentName, leftovers, unlink};
 use crate::process::Pid;
 
 fn bytes(n: usize) -> NonZeroUsize {
@@ -131,4 +131,39 @@ fn a_segment_is_reserved_and_private() {
     let meta = std::fs::metadata(format!("/dev/shm{name}")).unwrap();
     assert_eq!(meta.mode() & 0o777, 0o600);
     assert!(meta.blocks() * 512 >= 1 << 20, "the pages are there");
+}
+
+#[test]
+fn what_a_dead_pool_left_is_found_and_a_living_one_is_not() {
+    let alive = SegmentName::fresh().unwrap();
+    let _segment = Segment::create(&alive, bytes(4096)).unwrap();
+    // As made by a process that has this pid but started at another time.
+    let mut dead = alive.as_str().to_owned();
+    let start = dead.find('-').unwrap() + 1;
+    let start = start + dead[start..].find('-').unwrap() + 1;
+    let end = start + dead[start..].find('-').unwrap();
+    dead.replace_range(start..end, "1");
+    let dead = SegmentName::parse(&dead).unwrap();
+    let left = Extent::create(&dead.child(7), bytes(4096)).unwrap();
+    let found = leftovers().unwrap();
+    if cfg!(target_os = "linux") {
+        assert!(found.iter().any(|l| l.name == dead.child(7) && l.bytes == 4096));
+    }
+    assert!(!found.iter().any(|l| l.name.pool() == alive));
+    drop(left);
+    assert!(unlink(&dead.child(7)).unwrap());
+}
+
+#[test]
+fn a_lock_saves_a_pool_whose_pid_cannot_be_seen() {
+    // Its maker seems dead by its name, as that of another container does, but gives a sign of life.
+    let name = SegmentName::parse("/fy-zzzzz-1-lockedone").unwrap();
+    let _ = unlink(&name);
+    let segment = Segment::create(&name, bytes(4096)).unwrap();
+    assert!(!name.creator_is_alive());
+    if cfg!(not(target_os = "linux")) {
+        return; // no locks on shared memory there
+    }
+    assert!(!leftovers().unwrap().iter().any(|l| l.name == name));
+    drop(segment);
 }

@@ -5,7 +5,8 @@
 //! come from [`sync`], so that the same source runs under loom.
 //!
 //! Start reading in [`layout`], which draws the control segment; then [`lane::state`], the
-//! protocol of a task; [`stop`] and [`first`], cooperative stop; [`arena`], large payloads.
+//! protocol of a task; [`stop`] and [`first`], cooperative stop; [`arena`], large payloads;
+//! [`state`], what tasks share: cells, locks, events, queues.
 //!
 //! What a peer wrote is an allegation until it was checked: every value read from shared
 //! memory that is used as an index, a length or a tag is validated first, and a value that
@@ -27,6 +28,7 @@ pub mod layout;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;
+pub(crate) mod steps;
 pub mod stop;
 pub mod sync;
 mod wait;

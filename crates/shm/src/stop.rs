@@ -76,7 +76,7 @@ impl StopFlag {
 
     /// Stops `round` and every earlier one. Returns whether this call was the one that did.
     pub fn raise(&self, round: Round) -> bool {
-        // Release: a reader that sees the flag up and then looks with Acquire sees what the
+        // Release: a reader that sees the flag up and then fences with Acquire sees what the
         // raiser did before. Readers that only stop need no more than Relaxed.
         let before = self
             .stopped

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::arena::steps::step;
+use crate::steps::step;
 use crate::sync::{AtomicU32, Ordering, spin_hint};
 
 /// Sleeping on a word of shared memory, and waking who sleeps there.
@@ -101,6 +101,10 @@ impl SpinBudget {
 ///
 /// To sleep: read the word, look everywhere for work, then [`sleep`](Doorbell::sleep) with
 /// what was read. A ring in between changes the count, so the sleep does not happen.
+///
+/// One thread sleeps here at a time, and it alone clears `zzz`, which it has set. Not the
+/// ringer: one that died before it had woken anybody would leave a sleeper whom no later
+/// ring wakes.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Doorbell(AtomicU32);
@@ -149,18 +153,15 @@ impl Doorbell {
     }
 
     /// Sleeps until a ring that came after `listen` returned `heard`, at most for `timeout`.
-    /// Returns at once if there was one already. Several threads may sleep here.
+    /// Returns at once if there was one already, or if another thread sleeps here.
     pub fn sleep(&self, park: &impl Park, heard: u32, timeout: Option<Duration>) {
         // Acquire on failure pairs with the Release in `ring`; on success nothing is read.
         let entered =
             self.0
                 .compare_exchange(heard, heard | ASLEEP, Ordering::Relaxed, Ordering::Acquire);
-        match entered {
-            Ok(_) => {}
-            Err(now) if now == heard | ASLEEP => {}
-            Err(_) => return,
+        if entered.is_ok() {
+            park.park(&self.0, heard | ASLEEP, timeout);
+            self.0.fetch_and(!ASLEEP, Ordering::Relaxed);
         }
-        park.park(&self.0, heard | ASLEEP, timeout);
-        self.0.fetch_and(!ASLEEP, Ordering::Relaxed);
     }
 }

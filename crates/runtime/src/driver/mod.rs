@@ -99,7 +99,11 @@ pub(crate) struct Driver {
     pub(crate) escalation: Option<(Instant, Escalation)>,
     spin: SpinBudget,
     leading: bool,
+    /// What the leader sleeps for.
+    leads_with: Patience,
     following: usize,
+    /// Followers that want the very next result.
+    impatient: usize,
     pub(crate) feeder_runs: bool,
     next_seat: usize,
 }
@@ -168,7 +172,9 @@ impl Core {
                 escalation: None,
                 spin: SpinBudget::new(cores, crate::worker::MOST_SPIN_TURNS),
                 leading: false,
+                leads_with: Patience::Next,
                 following: 0,
+                impatient: 0,
                 feeder_runs: false,
                 next_seat: 0,
             }),

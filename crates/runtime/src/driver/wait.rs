@@ -48,20 +48,27 @@ impl Core {
                 return None;
             }
             driver = if driver.leading {
-                self.follow(driver, deadline)
+                self.follow(driver, patience, deadline)
             } else {
                 self.lead(driver, patience, deadline)
             };
         }
     }
 
-    /// Waits for the leader to have news.
+    /// Waits for the leader to have news. A leader that sleeps for longer than this follower
+    /// wants to is woken, to sleep for less.
     fn follow<'a>(
         &'a self,
         mut driver: MutexGuard<'a, Driver>,
+        patience: Patience,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Driver> {
+        let impatient = usize::from(patience == Patience::Next);
         driver.following += 1;
+        driver.impatient += impatient;
+        if impatient > 0 && driver.leads_with != Patience::Next {
+            self.ring();
+        }
         let mut driver = match deadline {
             None => self
                 .followers
@@ -76,6 +83,7 @@ impl Core {
             }
         };
         driver.following -= 1;
+        driver.impatient -= impatient;
         driver
     }
 
@@ -86,6 +94,12 @@ impl Core {
         patience: Patience,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Driver> {
+        let patience = if driver.impatient > 0 {
+            Patience::Next
+        } else {
+            patience
+        };
+        driver.leads_with = patience;
         let header = self.control.header();
         let bell = &header.doorbell.0;
         // Before the look below, so that a ring after the look is not slept through.

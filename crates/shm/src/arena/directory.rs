@@ -29,9 +29,9 @@
 
 use super::ExtentId;
 use super::geometry::Geometry;
-use super::steps::step;
 use super::word::{EntryKind, Word};
 use crate::OwnerIndex;
+use crate::steps::step;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// The most extents that an arena has at a time.

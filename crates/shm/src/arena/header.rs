@@ -57,8 +57,8 @@
 //! collect of Afek et al., "Atomic Snapshots of Shared Memory" (1993).
 
 use super::state::{Kind, State};
-use super::steps::step;
 use crate::OwnerIndex;
+use crate::steps::step;
 use crate::sync::{AtomicU64, Ordering};
 
 /// One cache line of shared memory. All zero is a free block.

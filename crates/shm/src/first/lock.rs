@@ -10,7 +10,7 @@
 //! The waiting protocol is that of Drepper's third futex mutex ("Futexes are tricky").
 
 use crate::OwnerIndex;
-use crate::arena::steps::step;
+use crate::steps::step;
 use crate::sync::{AtomicU32, Ordering};
 use crate::wait::Park;
 
@@ -84,24 +84,24 @@ impl OwnerLock {
     }
 
     /// After `dead` was reaped: opens the lock if it held it. Returns whether it did.
+    ///
+    /// Wakes all sleepers in any case, because `dead` may have unlocked without having come
+    /// to wake them.
     pub fn give_back(&self, dead: OwnerIndex, park: &impl Park) -> bool {
         let me = u32::from(dead.get()) + 1;
         let mut seen = self.0.load(Ordering::Relaxed);
-        while seen & !WAITERS == me {
+        let mut held = false;
+        while !held && seen & !WAITERS == me {
             // Release: pairs with the Acquire in `lock`, as if the dead had unlocked.
             match self
                 .0
                 .compare_exchange(seen, 0, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => {
-                    if seen & WAITERS != 0 {
-                        park.unpark_all(&self.0);
-                    }
-                    return true;
-                }
+                Ok(_) => held = true,
                 Err(now) => seen = now,
             }
         }
-        false
+        park.unpark_all(&self.0);
+        held
     }
 }

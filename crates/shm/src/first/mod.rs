@@ -10,5 +10,5 @@ mod protocol;
 mod slot;
 
 pub use lock::OwnerLock;
-pub use protocol::{Offer, ParseProtocolError, Protocol, offer};
+pub use protocol::{Offer, ParseProtocolError, Protocol, offer, settle};
 pub use slot::{Claim, RESULT_BYTES, ResultFault, ResultSlot};

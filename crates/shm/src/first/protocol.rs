@@ -5,7 +5,7 @@ use core::str::FromStr;
 use super::lock::OwnerLock;
 use super::slot::{Claim, ResultSlot};
 use crate::OwnerIndex;
-use crate::arena::steps::step;
+use crate::steps::step;
 use crate::stop::{Round, StopFlag};
 use crate::wait::Park;
 
@@ -82,12 +82,13 @@ pub fn offer(
     park: &impl Park,
 ) -> Offer {
     let write_and_raise = || {
-        step();
-        slot.believe();
         // SAFETY: `Claim`: this owner has just won the claim. `Lock`, `Unchecked`: it holds
         // the lock.
         let fits = unsafe { slot.publish(round, owner, bytes, in_block) };
         assert!(fits, "a result longer than the slot belongs in a block");
+        step();
+        // Counted once published: who died before has won nothing.
+        slot.believe();
         step();
         slot.note_raised(now_ns());
         step();
@@ -119,10 +120,29 @@ pub fn offer(
     }
 }
 
+/// After `dead` was reaped: what it had claimed is given back, what it had published it has
+/// won, and the flag that it did not come to raise is raised.
+pub fn settle(
+    slot: &ResultSlot,
+    lock: &OwnerLock,
+    flag: &StopFlag,
+    dead: OwnerIndex,
+    now_ns: fn() -> u64,
+    park: &impl Park,
+) {
+    slot.give_back(dead);
+    if let Some(round) = slot.published_by(dead) {
+        slot.note_raised(now_ns());
+        flag.raise(round);
+    }
+    // Last: the next holder sees the flag up, or has the round to itself.
+    lock.give_back(dead, park);
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::sync::AtomicU32;
+    use crate::sync::{AtomicU32, Ordering, spin_hint};
     use core::time::Duration;
 
     struct Yield;
@@ -135,45 +155,101 @@ mod tests {
         fn unpark_all(&self, _: &AtomicU32) {}
     }
 
-    /// Winners in `rounds` races of two threads that both saw the flag down.
-    fn races(protocol: Protocol, rounds: u32) -> u32 {
-        let (slot, lock, flag) = (ResultSlot::new(), OwnerLock::new(), StopFlag::new());
-        let gate = std::sync::Barrier::new(2);
-        let mut most = 0;
-        for _ in 0..rounds {
-            let round = flag.arm();
-            slot.open(round);
-            std::thread::scope(|scope| {
-                for id in 1..=2 {
-                    let (slot, lock, flag, gate) = (&slot, &lock, &flag, &gate);
-                    scope.spawn(move || {
-                        let bytes = [id; 8];
-                        gate.wait();
-                        let _ = offer(
-                            protocol,
-                            slot,
-                            lock,
-                            flag,
-                            round,
-                            OwnerIndex::new(id),
-                            (&bytes, false),
-                            || 1,
-                            &Yield,
-                        );
-                    });
+    /// Where two threads wait for each other without sleeping, so that both leave at once.
+    #[derive(Default)]
+    struct Gate(AtomicU32);
+
+    impl Gate {
+        /// The `nth` time that the caller comes here, from 1.
+        fn pass(&self, nth: u32) {
+            self.0.fetch_add(1, Ordering::AcqRel);
+            let mut turns = 0u32;
+            while self.0.load(Ordering::Acquire) < 2 * nth {
+                turns += 1;
+                if turns.is_multiple_of(1 << 12) {
+                    std::thread::yield_now();
                 }
-            });
-            let (owner, bytes, _) = slot.read(round).expect("sound").expect("a winner");
-            assert_eq!(bytes, [owner.get(); 8], "the winner's own bytes");
-            most = most.max(slot.believers());
+                spin_hint();
+            }
         }
-        most
+    }
+
+    /// One slot, and two threads that race for it round after round.
+    #[derive(Default)]
+    struct Race {
+        slot: ResultSlot,
+        lock: OwnerLock,
+        flag: StopFlag,
+        gate: Gate,
+        won: AtomicU32,
+    }
+
+    impl Race {
+        /// What a finder does: looks at the flag, and offers if it is down.
+        fn find(&self, protocol: Protocol, round: Round, owner: OwnerIndex) {
+            if self.flag.is_raised(round) {
+                return;
+            }
+            let offered = offer(
+                protocol,
+                &self.slot,
+                &self.lock,
+                &self.flag,
+                round,
+                owner,
+                (&[owner.get(); 8], false),
+                || 1,
+                &Yield,
+            );
+            if offered == Offer::Won {
+                self.won.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        fn run(&self, protocol: Protocol, rounds: u32, owner: OwnerIndex) -> u32 {
+            let mut doubled = 0;
+            for number in 1..=rounds {
+                let round = Round::from_number(number);
+                let referee = owner.get() == 1;
+                if referee {
+                    self.won.store(0, Ordering::Relaxed);
+                    self.slot.open(self.flag.arm());
+                }
+                self.gate.pass(2 * number - 1);
+                self.find(protocol, round, owner);
+                self.gate.pass(2 * number);
+                if referee {
+                    let (winner, bytes, _) = self.slot.read(round).expect("sound").expect("one");
+                    assert_eq!(bytes, [winner.get(); 8], "the winner's own bytes");
+                    assert!(self.flag.is_raised(round));
+                    let won = self.won.load(Ordering::Relaxed);
+                    assert_eq!(won, self.slot.believers());
+                    doubled += u32::from(won > 1);
+                }
+            }
+            doubled
+        }
+    }
+
+    /// In how many of `rounds` races of two threads both won.
+    fn doubles(protocol: Protocol, rounds: u32) -> u32 {
+        let race = Race::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| race.run(protocol, rounds, OwnerIndex::new(2)));
+            race.run(protocol, rounds, OwnerIndex::new(1))
+        })
     }
 
     #[test]
-    fn claim_and_lock_have_one_winner_unchecked_has_two() {
-        assert_eq!(races(Protocol::Claim, 200), 1);
-        assert_eq!(races(Protocol::Lock, 200), 1);
-        assert_eq!(races(Protocol::Unchecked, 200), 2);
+    fn claims_100k() {
+        const ROUNDS: u32 = 100_000;
+        assert_eq!(doubles(Protocol::Claim, ROUNDS), 0);
+        assert_eq!(doubles(Protocol::Lock, ROUNDS), 0);
+        let doubled = doubles(Protocol::Unchecked, ROUNDS);
+        println!("unchecked: two winners in {doubled} of {ROUNDS} races");
+        // On a single core the two hardly ever meet; the model `two_believe_unchecked`
+        // has them meet always.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        assert!(cores == 1 || doubled > 0);
     }
 }

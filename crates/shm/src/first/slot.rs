@@ -18,7 +18,7 @@
 //! won nothing: the claim is given back and another can win.
 
 use crate::OwnerIndex;
-use crate::arena::steps::step;
+use crate::steps::step;
 use crate::stop::Round;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, UnsafeCell};
 
@@ -217,6 +217,13 @@ impl ResultSlot {
     pub fn claimant(&self) -> Option<OwnerIndex> {
         let state = self.state.load(Ordering::Relaxed);
         (state & 0xff == CLAIMED).then(|| owner_of(state))
+    }
+
+    /// The round whose published result is `owner`'s.
+    pub fn published_by(&self, owner: OwnerIndex) -> Option<Round> {
+        let state = self.state.load(Ordering::Relaxed);
+        (state & 0xff == PUBLISHED && owner_of(state) == owner)
+            .then(|| Round::from_number((state >> 32) as u32))
     }
 
     /// After `dead` was reaped: opens the slot again if `dead` had claimed and not published.

@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use super::slot::{INLINE_BYTES, Message, MessageFault, Slot};
 use super::state::{Finished, Published, Seen, Sleep, Start, State, Watch};
-use crate::arena::steps::step;
+use crate::steps::step;
 
 /// The slots of one lane, wherever they are mapped.
 #[derive(Debug, Clone, Copy)]

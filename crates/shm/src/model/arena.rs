@@ -12,8 +12,8 @@ use crate::arena::Geometry;
 use crate::arena::directory::Entry;
 use crate::arena::header::{BlockHeader, Left};
 use crate::arena::state::Kind;
-use crate::arena::steps::armed::die_at;
 use crate::arena::word::EntryKind;
+use crate::steps::armed::die_at;
 
 // In three of the four words of holder bits.
 const A: OwnerIndex = OwnerIndex::new(0);

@@ -8,7 +8,7 @@ use loom::thread;
 
 use super::explore;
 use super::futex::Futex;
-use crate::arena::steps::armed::die_at;
+use crate::steps::armed::die_at;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{Doorbell, WatchedCount};
 
@@ -63,7 +63,7 @@ fn doorbell_no_ring_is_slept_through() {
 
 #[test]
 fn doorbell_two_ring_for_one() {
-    explore(3, || {
+    explore(4, || {
         let house = House::new();
         let ringers = [(); 2].map(|()| {
             let house = Arc::clone(&house);
@@ -80,7 +80,7 @@ fn doorbell_two_ring_for_one() {
 #[test]
 fn doorbell_a_second_sleeper_harms_nobody() {
     for timeout in [None, Some(Duration::ZERO)] {
-        explore(3, move || {
+        explore(2, move || {
             let house = House::new();
             let sleeper = {
                 let house = Arc::clone(&house);
@@ -178,7 +178,7 @@ fn doorbell_rings_for_a_watched_count() {
 /// Another's ring may wake the watcher, which then watches a count that it watches already.
 #[test]
 fn doorbell_a_watch_left_standing_still_rings() {
-    explore(3, || {
+    explore(4, || {
         let pipe = Arc::new(Pipe::default());
         let sender = {
             let pipe = Arc::clone(&pipe);

@@ -7,9 +7,9 @@ use loom::thread;
 
 use super::explore;
 use super::futex::Futex;
-use crate::arena::steps::armed::die_at;
 use crate::lane::state::{Finished, Published, Seen, Sleep, Watch};
 use crate::lane::{Arrival, INLINE_BYTES, Message, Slot, SupervisorLane, WorkerLane};
+use crate::steps::armed::die_at;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{Doorbell, Park};
 
@@ -163,7 +163,7 @@ fn lane_of_one_slot_loses_no_wake() {
 
 #[test]
 fn lane_of_two_slots_loses_no_wake() {
-    explore(3, || {
+    explore(2, || {
         let shared = Shared::new(2);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());

@@ -7,8 +7,8 @@ use loom::thread;
 use super::explore;
 use super::futex::Futex;
 use crate::OwnerIndex;
-use crate::arena::steps::armed::die_at;
 use crate::first::OwnerLock;
+use crate::steps::armed::die_at;
 
 const A: OwnerIndex = OwnerIndex::new(0);
 const B: OwnerIndex = OwnerIndex::new(1);
@@ -50,7 +50,7 @@ impl Guarded {
 
 #[test]
 fn lock_two_take_turns() {
-    explore(4, || {
+    explore(None, || {
         let guarded = Guarded::new();
         let at_b = Arc::clone(&guarded);
         let b = thread::spawn(move || {
@@ -66,7 +66,7 @@ fn lock_two_take_turns() {
 
 #[test]
 fn lock_three_take_turns() {
-    explore(3, || {
+    explore(5, || {
         let guarded = Guarded::new();
         let others = [B, C].map(|owner| {
             let guarded = Arc::clone(&guarded);
@@ -102,7 +102,7 @@ fn lock_of_a_dead_holder_is_given_back() {
 #[test]
 fn lock_of_a_dead_holder_is_given_back_to_two() {
     for at in 0..6 {
-        explore(2, move || {
+        explore(4, move || {
             let guarded = Guarded::new();
             let at_b = Arc::clone(&guarded);
             let b = thread::spawn(move || {

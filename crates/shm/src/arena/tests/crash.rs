@@ -6,8 +6,8 @@ use std::thread;
 
 use super::double::Machine;
 use crate::OwnerIndex;
-use crate::arena::steps::armed::die_at;
 use crate::arena::{Arena, Block, Descriptor, Lent};
+use crate::steps::armed::die_at;
 
 const VICTIM: u8 = 1;
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::OwnerIndex;
-use crate::arena::steps::step;
 use crate::arena::{Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
+use crate::steps::step;
 
 /// The shared-memory file system: objects by name, and its size.
 #[derive(Default)]

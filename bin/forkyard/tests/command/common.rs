@@ -118,9 +118,10 @@ pub(crate) fn finish(mut running: Running) -> Run {
 
 /// Sends a signal.
 pub(crate) fn signal(pid: u32, name: &str) -> ExitStatus {
-    let mut kill = Command::new("kill");
-    kill.args(["-s", name, &pid.to_string()]);
-    kill.status().expect("kill can be run")
+    // The shell's own: not every system has a program of that name.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("kill -s {name} {pid}")]);
+    shell.status().expect("a shell can be run")
 }
 
 /// Waits until `condition` holds.

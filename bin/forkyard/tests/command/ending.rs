@@ -18,6 +18,14 @@ fn start_endless(more: &[&str]) -> Running {
 }
 
 fn has_children(pid: u32) -> bool {
+    // Any thread may have started them. Where there is no /proc there is pgrep.
+    if let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) {
+        let mut lists = threads.filter_map(|thread| {
+            let list = thread.ok()?.path().join("children");
+            fs::read_to_string(list).ok()
+        });
+        return lists.any(|list| !list.trim().is_empty());
+    }
     let mut pgrep = Command::new("pgrep");
     pgrep.args(["-P", &pid.to_string()]).stdout(Stdio::null());
     pgrep.status().is_ok_and(|status| status.success())

@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use bytemuck::Pod;
-use forkyard_shm::arena::{ArenaStats, Descriptor};
+use forkyard_shm::arena::ArenaStats;
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::mapped::PoolMemory;
 use crate::sink::{attach, is_packing};
 
-pub(crate) use forkyard_shm::arena::{Arena as RawArena, Block, BlockMut};
+pub(crate) use forkyard_shm::arena::{Arena as RawArena, Block, BlockMut, Descriptor};
 
 /// Why a value could not be had in shared memory; see the message.
 #[derive(Debug, thiserror::Error)]

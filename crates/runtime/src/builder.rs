@@ -1,5 +1,6 @@
 //! Building a pool.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,6 +227,8 @@ impl PoolBuilder {
             }),
             StartMethod::Fork => {
                 let (ours, theirs) = control_line()?;
+                // What lies in the buffer would be written once by each process.
+                let _ = std::io::stdout().flush();
                 match fork().map_err(fork_error)? {
                     Forked::Child => {
                         drop(ours);

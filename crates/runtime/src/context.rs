@@ -32,6 +32,10 @@ thread_local! {
     static ROUND: Cell<u32> = const { Cell::new(u32::MAX) };
 }
 
+/// What there is outside a worker. Apart from [`CONTEXT`], so that a worker that is forked
+/// from a process that has asked for it can still have its own.
+static INERT: OnceLock<Context> = OnceLock::new();
+
 /// The context of the calling task; an inert one outside a worker.
 ///
 /// ```
@@ -41,11 +45,13 @@ thread_local! {
 /// assert!(!context.search().is_stopped());
 /// ```
 pub fn context() -> &'static Context {
-    CONTEXT.get_or_init(|| Context {
-        seat: None,
-        arena: None,
-        check_every: CheckEvery::Auto,
-        idle_flag: StopFlag::new(),
+    CONTEXT.get().unwrap_or_else(|| {
+        INERT.get_or_init(|| Context {
+            seat: None,
+            arena: None,
+            check_every: CheckEvery::Auto,
+            idle_flag: StopFlag::new(),
+        })
     })
 }
 
@@ -66,11 +72,7 @@ impl Context {
             Some(context) => context,
             None => unreachable!("the initialiser runs once"),
         });
-        assert!(
-            new.is_none(),
-            "forkyard::context() was called before forkyard::init(); make init() the first \
-             line of main()"
-        );
+        assert!(new.is_none(), "a process becomes a worker once");
         context
     }
 

@@ -10,6 +10,7 @@ use forkyard_shm::{OwnerIndex, Protocol, Round};
 use forkyard_wire::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use crate::error::TaskError;
 use crate::job::{Env, ItemError, Job, execute};
 use crate::map::Dispatch;
+use crate::sink::has_attachments;
 use crate::start::OsPark;
 use crate::{ChunkSize, Pool, Search, trampoline};
 
@@ -72,7 +74,9 @@ where
     let mut ended: Vec<(usize, Ended<Out>)> = Vec::new();
     let mut failed: Option<TaskError> = None;
     let mut tasks = 0;
-    let stop = || flag.is_raised(round);
+    // Refused once, refused for ever: the rest of the items need not be looked at.
+    let refused = Cell::new(false);
+    let stop = || flag.is_raised(round) || refused.get();
     Dispatch::new(
         core,
         trampoline::offset_of(search::<F, In, Out>),
@@ -85,6 +89,11 @@ where
         reply.decode::<Ended<Out>>(|_, result| match result {
             Ok(end) => ended.push((worker, end)),
             Err(error) => {
+                let for_ever = matches!(
+                    error,
+                    TaskError::Aborted | TaskError::Closed | TaskError::NoWorkers(_)
+                );
+                refused.set(refused.get() || for_ever);
                 failed.get_or_insert(error);
             }
         });
@@ -106,7 +115,8 @@ where
     let stop_latencies = latencies(&ended, raised_ns);
     let value = match in_slot {
         Some(bytes) => Some(
-            codec::decode(&bytes).map_err(|error| TaskError::DecodeResult(error.to_string().into()))?,
+            codec::decode(&bytes)
+                .map_err(|error| TaskError::DecodeResult(error.to_string().into()))?,
         ),
         // The winner's find was too long for the slot, or its claim died with it: the find
         // came back with a task's own result.
@@ -120,6 +130,8 @@ where
             tasks,
         }),
         (_, _, Some(error)) => Err(error),
+        // Whoever saw the abort in time has ended like one who found nothing.
+        _ if flag.is_raised_for_ever() => Err(TaskError::Aborted),
         _ => Ok(First {
             found: None,
             winners: 0,
@@ -190,7 +202,8 @@ fn claim<Out: Serialize>(
     let mut bytes = Vec::new();
     codec::encode_to_vec(&value, &mut bytes)
         .map_err(|error| ItemError::Encode(error.to_string()))?;
-    let in_reply = bytes.len() > RESULT_BYTES;
+    // A find that speaks of blocks needs a message that keeps them until it is taken.
+    let in_reply = bytes.len() > RESULT_BYTES || has_attachments();
     if in_reply {
         bytes.clear();
     }

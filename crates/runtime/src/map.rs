@@ -44,6 +44,8 @@ pub(crate) struct Dispatch<'a> {
     chunk: ChunkSize,
     batch: u32,
     sink: Sink,
+    /// Items in the sink that wait for shared memory.
+    full: u32,
     /// Index of the next item.
     next: u64,
     replied: u64,
@@ -69,6 +71,7 @@ impl<'a> Dispatch<'a> {
             chunk,
             batch: core.lock().open_batch(),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
+            full: 0,
             next: 0,
             replied: 0,
             bytes_ahead: 0,
@@ -110,12 +113,13 @@ impl<'a> Dispatch<'a> {
             for reply in replies.drain(..) {
                 self.hand_over(reply, on_reply);
             }
-            if source.is_done() && self.replied == self.next {
+            if source.is_done() && self.full == 0 && self.replied == self.next {
                 return;
             }
-            let can_send = !source.is_done() && !short && self.has_budget();
+            let left = !source.is_done() || self.full > 0;
+            let can_send = left && !short && self.has_budget();
             if !(came || can_send && appetite > 0) {
-                appetite = self.wait(can_send, source.is_done(), &mut replies);
+                appetite = self.wait(can_send, !left, &mut replies);
                 for reply in replies.drain(..) {
                     self.hand_over(reply, on_reply);
                 }
@@ -162,22 +166,23 @@ impl<'a> Dispatch<'a> {
                 Err(NotSent::NoMemory(_)) if !ready.is_empty() => return true,
                 Err(NotSent::NoMemory(why)) => {
                     source.held = None;
-                    self.fail(TaskError::SharedMemory(why.into()), on_reply);
+                    let items = std::mem::take(&mut self.full).max(1);
+                    self.fail(items, TaskError::SharedMemory(why.into()), on_reply);
                 }
-                Err(NotSent::Failed(error)) => self.fail(error, on_reply),
+                Err(NotSent::Failed(error)) => self.fail(1, error, on_reply),
             }
         }
         false
     }
 
-    /// The item whose turn it is has failed before it was sent.
-    fn fail(&mut self, error: TaskError, on_reply: &mut impl FnMut(Decoder)) {
+    /// The items whose turn it is have failed before they were sent.
+    fn fail(&mut self, items: u32, error: TaskError, on_reply: &mut impl FnMut(Decoder)) {
         let first = self.next;
-        self.next += 1;
-        self.replied += 1;
+        self.next += u64::from(items);
+        self.replied += u64::from(items);
         on_reply(Decoder(Reply {
             first,
-            items: 1,
+            items,
             worker: 0,
             outcome: Err(error),
         }));
@@ -190,6 +195,10 @@ impl<'a> Dispatch<'a> {
         source: &mut Source<impl Iterator<Item = In>, In>,
         want: usize,
     ) -> Result<Option<(u32, Parcel)>, NotSent> {
+        if self.full > 0 {
+            let items = self.full;
+            return self.take_parcel(items).map(|parcel| Some((items, parcel)));
+        }
         let Some(item) = source.next() else {
             return Ok(None);
         };
@@ -256,12 +265,17 @@ impl<'a> Dispatch<'a> {
         };
         match self.sink.take(message) {
             Ok(parcel) => {
+                self.full = 0;
                 self.next += u64::from(items);
                 Ok(parcel)
             }
-            Err(error) => {
+            Err(PutError::SharedMemory(why)) => {
+                self.full = items; // they stay in the sink
+                Err(NotSent::NoMemory(why))
+            }
+            Err(PutError::Codec(why)) => {
                 self.sink.clear();
-                Err(NotSent::Failed(TaskError::SharedMemory(describe(&error).into())))
+                Err(NotSent::Failed(TaskError::EncodeArgument(why.into())))
             }
         }
     }

@@ -74,7 +74,7 @@ pub(crate) struct Parcel {
     pub(crate) message: Message,
     pub(crate) body: Body,
     /// Blocks that the payload speaks of; kept until the message has done its work.
-    pub(crate) attached: Vec<Block>,
+    pub(crate) attached: Box<[Block]>,
 }
 
 /// The header as it stands at the front of a frame.

@@ -257,7 +257,10 @@ impl Pool {
         if panicked {
             tracing::error!("the pool's background thread panicked");
         }
+        // It ends by itself; joining it leaves no thread behind that `fork` would refuse.
+        let feeder = self.core.lock().feeder_thread.take();
         self.core.feeder.notify_all();
+        let _ = feeder.map(JoinHandle::join);
         self.core.memory.unlink();
         let driver = self.core.lock();
         let usage = rusage_self();

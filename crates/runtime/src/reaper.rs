@@ -22,7 +22,8 @@ const ZYGOTE: u64 = u64::MAX;
 pub(crate) struct Reaper {
     core: Arc<Core>,
     watch: DeathWatch,
-    zygote_lost: bool,
+    /// How the zygote ended, once it has.
+    zygote_end: Option<ExitCause>,
 }
 
 fn token(index: usize, generation: u32) -> u64 {
@@ -34,7 +35,7 @@ impl Reaper {
         Self {
             core,
             watch,
-            zygote_lost: false,
+            zygote_end: None,
         }
     }
 
@@ -110,15 +111,17 @@ impl Reaper {
                 return;
             };
             drop(driver);
-            let started = if self.zygote_lost {
-                Err("the zygote has died".to_owned())
-            } else {
-                self.core.starter.start(index, generation)
-            };
-            match started {
+            if self.zygote_end.is_some() {
+                self.not_forked(index, false);
+                continue;
+            }
+            let core = Arc::clone(&self.core);
+            match core.starter.start(index, generation) {
                 Ok(None) => {}
                 Ok(Some(pid)) => self.seated(index, generation, pid),
-                Err(why) => self.not_started(index, why),
+                // Nobody listens on its line: this seat is among those it leaves empty.
+                Err(_) if matches!(core.starter, Starter::Zygote { .. }) => self.lose_zygote(),
+                Err(why) => self.not_started(index, StartFailure::NotStarted(why)),
             }
         }
     }
@@ -145,15 +148,38 @@ impl Reaper {
         }
     }
 
-    fn not_started(&mut self, index: usize, why: String) {
+    fn not_started(&mut self, index: usize, failure: StartFailure) {
         let mut driver = self.core.lock();
         driver.failed_starts += 1;
-        if self.zygote_lost {
+        if self.zygote_end.is_some() {
             driver.failed_starts = u32::MAX / 2;
         }
-        driver.start_failed(&self.core, index, StartFailure::NotStarted(why));
+        driver.start_failed(&self.core, index, failure);
         drop(driver);
         self.core.ring();
+    }
+
+    /// The zygote is gone, and with it the process that the seat was to have.
+    fn not_forked(&mut self, index: usize, timed_out: bool) {
+        let (Starter::Zygote { pid, .. }, Some(cause)) = (&self.core.starter, self.zygote_end)
+        else {
+            return;
+        };
+        let pid = pid.as_raw();
+        let failure = if timed_out {
+            StartFailure::TimedOut {
+                worker: index,
+                pid,
+                within: self.core.options.start_timeout,
+            }
+        } else {
+            StartFailure::ZygoteDied {
+                worker: index,
+                pid,
+                cause,
+            }
+        };
+        self.not_started(index, failure);
     }
 
     /// Reads what the zygote says.
@@ -182,14 +208,14 @@ impl Reaper {
                     self.seated(index, generation, pid);
                 }
             }
-            Some(ZygoteMessage::NotForked { index, limit, .. }) => self.not_started(
-                index,
-                if limit {
-                    "fork failed: the limit of processes is reached (ulimit -u)".to_owned()
+            Some(ZygoteMessage::NotForked { index, limit, .. }) => {
+                let why = if limit {
+                    "fork failed: the limit of processes is reached (ulimit -u)"
                 } else {
-                    "fork failed".to_owned()
-                },
-            ),
+                    "fork failed"
+                };
+                self.not_started(index, StartFailure::NotStarted(why.to_owned()));
+            }
             Some(ZygoteMessage::Exited(exit)) => {
                 let mut driver = self.core.lock();
                 let seat = driver
@@ -210,23 +236,27 @@ impl Reaper {
 
     /// The zygote is gone: nobody will tell how its workers end, so they are ended now.
     fn lose_zygote(&mut self) {
-        let Starter::Zygote { socket, .. } = &self.core.starter else {
+        let core = Arc::clone(&self.core);
+        let Starter::Zygote { socket, pid } = &core.starter else {
             return;
         };
-        if self.zygote_lost {
+        if self.zygote_end.is_some() {
             return;
         }
-        self.zygote_lost = true;
         self.watch.unwatch_fd(socket.as_fd());
+        // Should it live without its line, it has no use; if it is ending, its cause stays.
+        let _ = kill(*pid, Signal::Kill);
+        let exit = reap_blocking(*pid).unwrap_or_else(|_| unknown_exit(*pid));
+        self.zygote_end = Some(exit.cause);
         let driver = self.core.lock();
-        let orphans: Vec<(usize, u32, Option<Pid>)> = driver
+        let orphans: Vec<(usize, u32, Option<Pid>, bool)> = driver
             .seats
             .iter()
             .filter(|seat| seat.is_occupied())
-            .map(|seat| (seat.index, seat.generation, seat.pid))
+            .map(|seat| (seat.index, seat.generation, seat.pid, seat.start_timed_out))
             .collect();
         drop(driver);
-        for (index, generation, pid) in orphans {
+        for (index, generation, pid, timed_out) in orphans {
             match pid {
                 Some(pid) => {
                     let _ = kill(pid, Signal::Kill);
@@ -236,7 +266,7 @@ impl Reaper {
                             .on_exit(&self.core, index, &unknown_exit(pid));
                     }
                 }
-                None => self.not_started(index, "the zygote has died".to_owned()),
+                None => self.not_forked(index, timed_out),
             }
         }
         self.core.ring();
@@ -247,16 +277,23 @@ impl Reaper {
         let now = Instant::now();
         let mut driver = self.core.lock();
         let escalation = driver.escalate(now);
-        let handshake = driver.overdue(now);
+        let (handshake, unanswered) = driver.overdue(now);
         let next = [escalation, handshake].into_iter().flatten().min();
-        (driver.all_gone(), next)
+        let done = driver.all_gone();
+        drop(driver);
+        if unanswered && let Starter::Zygote { pid, .. } = &self.core.starter {
+            // Its line closes with it, and the seats that wait for it learn why.
+            let _ = kill(*pid, Signal::Kill);
+        }
+        (done, next)
     }
 
     fn end_zygote(&mut self) {
         if let Starter::Zygote { socket, pid } = &self.core.starter {
-            if !self.zygote_lost {
-                self.watch.unwatch_fd(socket.as_fd());
+            if self.zygote_end.is_some() {
+                return;
             }
+            self.watch.unwatch_fd(socket.as_fd());
             // It has no workers left and does nothing but wait for our line to close, which
             // a copy of our end in some other child could put off.
             let _ = kill(*pid, Signal::Kill);
@@ -325,9 +362,11 @@ impl Driver {
         Ok(seat.generation)
     }
 
-    /// Kills workers that are not ready in time; returns the next such deadline.
-    fn overdue(&mut self, now: Instant) -> Option<Instant> {
+    /// Kills workers that are not ready in time; returns the next such deadline, and whether
+    /// there is one that was asked for and is not even there.
+    fn overdue(&mut self, now: Instant) -> (Option<Instant>, bool) {
         let mut next: Option<Instant> = None;
+        let mut unanswered = false;
         for seat in &mut self.seats {
             let SeatPhase::Starting { deadline } = seat.phase else {
                 continue;
@@ -337,11 +376,14 @@ impl Driver {
             }
             if now < deadline {
                 next = Some(next.map_or(deadline, |at| at.min(deadline)));
-            } else if let Some(pid) = seat.pid {
+            } else {
                 seat.start_timed_out = true;
-                let _ = kill(pid, Signal::Kill);
+                match seat.pid {
+                    Some(pid) => drop(kill(pid, Signal::Kill)),
+                    None => unanswered = true,
+                }
             }
         }
-        next
+        (next, unanswered)
     }
 }

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use crate::driver::Reply;
 use crate::error::TaskError;
 use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, caught};
-use crate::parcel::{Body, HEADER_BYTES};
 
 /// A reply whose values are still encoded.
 pub(crate) struct Decoder(pub(crate) Reply);
@@ -23,21 +22,20 @@ impl Decoder {
             worker,
             outcome,
         } = self.0;
-        let (message, body) = match outcome {
+        let torn = || TaskError::Fault("a result is torn".into());
+        let received = outcome.and_then(|received| match received.parts() {
+            Some(_) => Ok(received),
+            None => Err(torn()),
+        });
+        let received = match received {
             Ok(received) => received,
             Err(error) => {
                 (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
                 return;
             }
         };
-        let bytes = match &body {
-            Body::Inline(bytes) => bytes
-                .bytes()
-                .get(..message.len as usize)
-                .unwrap_or_default(),
-            Body::Block(block) => block.as_slice(),
-            Body::Frame(frame) => frame.get(HEADER_BYTES..).unwrap_or_default(),
-        };
+        let (bytes, _) = received.parts().unwrap_or_default();
+        let message = received.message;
         if message.status == STATUS_ERROR {
             let error = item_error(bytes, worker);
             (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
@@ -68,9 +66,7 @@ fn value<Out: DeserializeOwned>(bytes: &[u8]) -> Result<Out, TaskError> {
 fn item_error(bytes: &[u8], worker: usize) -> TaskError {
     match codec::decode::<ItemError>(bytes) {
         Ok(error) => error.in_worker(worker),
-        Err(error) => {
-            TaskError::Fault(format!("an error that cannot be decoded: {error}").into())
-        }
+        Err(error) => TaskError::Fault(format!("an error that cannot be decoded: {error}").into()),
     }
 }
 

@@ -9,7 +9,7 @@ use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 use serde::Serialize;
 
 use crate::Transport;
-use crate::arena::{Block, BlockMut, RawArena};
+use crate::arena::{Block, BlockMut, Descriptor, RawArena, describe};
 use crate::job::ERROR_BIT;
 use crate::parcel::{Body, HEADER_BYTES, InPlace, Parcel, SHORT_BYTES, Short, to_bytes};
 
@@ -35,9 +35,16 @@ pub(crate) struct Sink {
     spilled: bool,
     block: Option<BlockMut>,
     block_len: usize,
+    /// Blocks that the items put so far speak of.
+    attached: Vec<Block>,
+    /// Whether a parcel says which blocks it speaks of; see [`Sink::announcing`].
+    announces: bool,
     arena: Arc<RawArena>,
     transport: Transport,
 }
+
+/// Bytes of a block's descriptor.
+pub(crate) const DESCRIPTOR_BYTES: usize = size_of::<Descriptor>();
 
 /// Bytes kept for the next use of a sink's vector; more is given back.
 const KEEP_SPILL: usize = 1 << 20;
@@ -53,9 +60,19 @@ impl Sink {
             spilled: false,
             block: None,
             block_len: 0,
+            attached: Vec::new(),
+            announces: false,
             arena,
             transport,
         }
+    }
+
+    /// Makes every parcel end with the descriptors of the blocks that it speaks of, and its
+    /// `round` their number. A worker lets go of a result's blocks once the result is taken,
+    /// which is before it is decoded: the taker holds on to what is announced until then.
+    pub(crate) fn announcing(mut self) -> Self {
+        self.announces = true;
+        self
     }
 
     /// Bytes put so far.
@@ -71,6 +88,7 @@ impl Sink {
         self.len = 0;
         self.spilled = false;
         self.block = None;
+        self.attached.clear();
         self.spill.clear();
         if self.spill.capacity() > KEEP_SPILL {
             self.spill.shrink_to(KEEP_SPILL);
@@ -103,14 +121,17 @@ impl Sink {
     /// Puts the one item of a message.
     #[inline]
     pub(crate) fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), PutError> {
-        match codec::encode_to_slice(value, &mut self.inline.0) {
+        restart_attachments();
+        let put = match codec::encode_to_slice(value, &mut self.inline.0) {
             Ok(len) => {
                 self.len = len;
                 Ok(())
             }
             Err(codec::SliceError::Codec(error)) => Err(PutError::Codec(error.to_string())),
             Err(codec::SliceError::TooLong) => self.put_large(value),
-        }
+        };
+        take_attachments(&mut self.attached);
+        put
     }
 
     #[cold]
@@ -119,6 +140,11 @@ impl Sink {
         // The failed attempt in place has noted the attachments already.
         restart_attachments();
         let bytes = codec::encoded_len(value).map_err(codec_error)?;
+        let announced = if self.announces {
+            count_attachments() * DESCRIPTOR_BYTES
+        } else {
+            0
+        };
         restart_attachments();
         match self.transport {
             Transport::Copy => {
@@ -127,10 +153,7 @@ impl Sink {
                 codec::encode_to_vec(value, &mut self.spill).map_err(codec_error)
             }
             Transport::Shared => {
-                let mut block = self
-                    .arena
-                    .alloc(bytes)
-                    .map_err(|error| PutError::SharedMemory(error.to_string()))?;
+                let mut block = self.alloc(bytes + announced)?;
                 let written = codec::encode_to_slice(value, &mut block)
                     .map_err(|error| PutError::Codec(error.to_string()))?;
                 self.block = Some(block);
@@ -153,6 +176,18 @@ impl Sink {
 
     #[inline]
     fn fenced<T: Serialize + ?Sized>(&mut self, value: &T, mark: u32) -> Result<(), PutError> {
+        restart_attachments();
+        let put = self.put_behind_fence(value, mark);
+        take_attachments(&mut self.attached);
+        put
+    }
+
+    #[inline]
+    fn put_behind_fence<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+        mark: u32,
+    ) -> Result<(), PutError> {
         if !self.spilled {
             let at = self.len + 4;
             if let Some(room) = self.inline.0.get_mut(at..)
@@ -163,26 +198,23 @@ impl Sink {
                 self.len = at + len;
                 return Ok(());
             }
+            restart_attachments();
             self.spill_over();
         }
-        let start = self.spill.len();
-        self.spill.extend_from_slice(&[0; 4]);
-        let encoded = codec::encode_to_vec(value, &mut self.spill)
-            .map_err(|error| PutError::Codec(error.to_string()));
-        let len = self.spill.len() - start - 4;
-        let fits = u32::try_from(len).ok().filter(|len| len & ERROR_BIT == 0);
-        match (encoded, fits) {
-            (Ok(()), Some(len)) => {
-                self.spill[start..start + 4].copy_from_slice(&(len | mark).to_le_bytes());
+        let mut item = Tail::of(&mut self.spill);
+        item.bytes.extend_from_slice(&[0; 4]);
+        codec::encode_to_vec(value, item.bytes)
+            .map_err(|error| PutError::Codec(error.to_string()))?;
+        let len = item.bytes.len() - item.start - 4;
+        match u32::try_from(len).ok().filter(|len| len & ERROR_BIT == 0) {
+            Some(len) => {
+                item.keep()[..4].copy_from_slice(&(len | mark).to_le_bytes());
                 Ok(())
             }
-            (encoded, _) => {
-                self.spill.truncate(start);
-                encoded.and(Err(PutError::Codec(
-                    "an item of 2 GiB or more does not fit into a chunk; take a chunk size of 1"
-                        .to_owned(),
-                )))
-            }
+            None => Err(PutError::Codec(
+                "an item of 2 GiB or more does not fit into a chunk; take a chunk size of 1"
+                    .to_owned(),
+            )),
         }
     }
 
@@ -197,10 +229,41 @@ impl Sink {
         }
     }
 
-    /// Takes what was put as a parcel, and is empty again.
+    fn alloc(&self, bytes: usize) -> Result<BlockMut, PutError> {
+        self.arena
+            .alloc(bytes)
+            .map_err(|error| PutError::SharedMemory(describe(&error)))
+    }
+
+    /// Writes the descriptors of what is attached behind the payload; returns their number.
+    #[cold]
+    fn announce(&mut self) -> u32 {
+        let attached = std::mem::take(&mut self.attached);
+        let bytes: Vec<u8> = attached
+            .iter()
+            .flat_map(|block| bytemuck::cast::<_, [u8; DESCRIPTOR_BYTES]>(block.descriptor()))
+            .collect();
+        if let Some(block) = &mut self.block {
+            let at = self.block_len;
+            block[at..at + bytes.len()].copy_from_slice(&bytes);
+            self.block_len += bytes.len();
+        } else {
+            if !self.spilled {
+                self.spill_over();
+            }
+            self.spill.extend_from_slice(&bytes);
+        }
+        self.attached = attached;
+        self.attached.len() as u32
+    }
+
+    /// Takes what was put as a parcel, and is empty again. When there is no memory for it,
+    /// everything stays as it was, to be taken later.
     #[inline]
     pub(crate) fn take(&mut self, mut message: Message) -> Result<Parcel, PutError> {
-        let attached = take_attachments();
+        if self.announces && !self.attached.is_empty() {
+            message.round = self.announce();
+        }
         let body = match self.transport {
             Transport::Copy => {
                 if !self.spilled {
@@ -215,6 +278,7 @@ impl Sink {
             }
             Transport::Shared => match self.finish_block()? {
                 Some(block) => {
+                    let mut attached = std::mem::take(&mut self.attached);
                     let inline = InPlace::Short(Short(bytemuck::cast(block.descriptor())));
                     message.len = SHORT_BYTES as u32;
                     message = message.at(Where::Block);
@@ -222,7 +286,10 @@ impl Sink {
                     return Ok(Parcel {
                         message,
                         body: Body::Inline(inline),
-                        attached: attached.into_iter().chain([block]).collect(),
+                        attached: {
+                            attached.push(block);
+                            attached.into()
+                        },
                     });
                 }
                 None => {
@@ -236,7 +303,7 @@ impl Sink {
         Ok(Parcel {
             message,
             body,
-            attached,
+            attached: std::mem::take(&mut self.attached).into(),
         })
     }
 
@@ -247,16 +314,45 @@ impl Sink {
         if !self.spilled {
             return Ok(None);
         }
-        self.spilled = false;
-        let mut block = self
-            .arena
-            .alloc(self.spill.len())
-            .map_err(|error| PutError::SharedMemory(error.to_string()))?;
+        let mut block = self.alloc(self.spill.len())?;
         block.copy_from_slice(&self.spill);
         let block = block.freeze();
+        self.spilled = false;
         self.spill.clear();
         self.spill.shrink_to(KEEP_SPILL);
         Ok(Some(block))
+    }
+}
+
+/// What is being added to the end of a vector: taken off again unless it is kept, also when
+/// encoding it panics, so that the items before it stay whole.
+struct Tail<'a> {
+    bytes: &'a mut Vec<u8>,
+    start: usize,
+    kept: bool,
+}
+
+impl<'a> Tail<'a> {
+    fn of(bytes: &'a mut Vec<u8>) -> Self {
+        Self {
+            start: bytes.len(),
+            bytes,
+            kept: false,
+        }
+    }
+
+    /// Keeps what was added, and lends it.
+    fn keep(&mut self) -> &mut [u8] {
+        self.kept = true;
+        &mut self.bytes[self.start..]
+    }
+}
+
+impl Drop for Tail<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.bytes.truncate(self.start);
+        }
     }
 }
 
@@ -273,17 +369,34 @@ pub(crate) fn is_packing() -> bool {
 }
 
 /// While it lives, values that live in shared memory may be encoded on this thread.
-pub(crate) struct Packing(bool);
+///
+/// One may begin while another lives (a value's Serialize may use the pool): what is attached
+/// to the outer message is put aside for the while.
+pub(crate) struct Packing {
+    was_packing: bool,
+    put_aside: Vec<Block>,
+}
 
 impl Packing {
     pub(crate) fn begin() -> Self {
-        Self(PACKING.replace(true))
+        let mut put_aside = Vec::new();
+        take_attachments(&mut put_aside);
+        Self {
+            was_packing: PACKING.replace(true),
+            put_aside,
+        }
     }
 }
 
 impl Drop for Packing {
     fn drop(&mut self) {
-        PACKING.set(self.0);
+        PACKING.set(self.was_packing);
+        // What is attached still belongs to a message that failed.
+        restart_attachments();
+        if !self.put_aside.is_empty() {
+            HAS_ATTACHED.set(true);
+            ATTACHED.set(std::mem::take(&mut self.put_aside));
+        }
     }
 }
 
@@ -293,15 +406,26 @@ pub(crate) fn attach(block: Block) {
     ATTACHED.with_borrow_mut(|attached| attached.push(block));
 }
 
+/// Moves what was noted since the last restart into `attached`.
 #[inline]
-fn take_attachments() -> Vec<Block> {
+fn take_attachments(attached: &mut Vec<Block>) {
     if HAS_ATTACHED.replace(false) {
-        ATTACHED.with_borrow_mut(std::mem::take)
-    } else {
-        Vec::new()
+        ATTACHED.with_borrow_mut(|noted| attached.append(noted));
     }
 }
 
+#[inline]
 fn restart_attachments() {
-    ATTACHED.with_borrow_mut(Vec::clear);
+    if HAS_ATTACHED.replace(false) {
+        ATTACHED.with_borrow_mut(Vec::clear);
+    }
+}
+
+/// Whether what was encoded since the last restart speaks of blocks.
+pub(crate) fn has_attachments() -> bool {
+    HAS_ATTACHED.get()
+}
+
+fn count_attachments() -> usize {
+    ATTACHED.with_borrow(Vec::len)
 }

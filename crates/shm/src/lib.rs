@@ -28,7 +28,8 @@ pub mod layout;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;
-pub(crate) mod steps;
+pub mod state;
+mod steps;
 pub mod stop;
 pub mod sync;
 mod wait;

@@ -8,9 +8,10 @@ use forkyard_shm::lane::{Message, Where};
 use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
-use super::{Core, Driver, Link, Reply, SeatPhase};
+use super::{Core, Driver, Link, Received, Reply, SeatPhase};
 use crate::error::TaskError;
-use crate::parcel::Body;
+use crate::parcel::{Body, HEADER_BYTES};
+use crate::sink::DESCRIPTOR_BYTES;
 
 impl Driver {
     /// Takes everything that has come. Returns how many results.
@@ -79,30 +80,39 @@ impl Driver {
         taken
     }
 
-    /// Makes a received message ours: a payload in a block is resolved while its sender
-    /// still holds it.
-    fn receive(
-        core: &Core,
-        message: Message,
-        body: Body,
-    ) -> Result<(Message, Body), TaskError> {
-        let fault = |fault: String| TaskError::Fault(fault.into());
-        match (message.place(), &body) {
-            (Ok(Where::Block), Body::Inline(bytes)) => {
-                let descriptor: Descriptor =
-                    bytemuck::pod_read_unaligned(&bytes.bytes()[..size_of::<Descriptor>()]);
-                match core.arena.resolve(&descriptor) {
-                    Ok(block) => Ok((message, Body::Block(block))),
-                    Err(error) => Err(fault(error.to_string())),
-                }
+    /// Makes a received message ours: what it has in blocks, and the blocks that it speaks
+    /// of, are resolved while the sender still holds them.
+    fn receive(core: &Core, message: Message, body: Body) -> Result<Received, TaskError> {
+        let fault = |fault: &dyn std::fmt::Display| TaskError::Fault(fault.to_string().into());
+        let resolve = |bytes: &[u8]| {
+            let descriptor: Descriptor = bytemuck::pod_read_unaligned(bytes);
+            core.arena
+                .resolve(&descriptor)
+                .map_err(|error| fault(&error))
+        };
+        let body = match (message.place().map_err(|error| fault(&error))?, body) {
+            (Where::Block, Body::Inline(bytes)) => {
+                Body::Block(resolve(&bytes.bytes()[..DESCRIPTOR_BYTES])?)
             }
-            (Ok(_), _) => Ok((message, body)),
-            (Err(error), _) => Err(fault(error.to_string())),
+            (_, body) => body,
+        };
+        let mut received = Received {
+            message,
+            body,
+            attached: Box::default(),
+        };
+        if message.round > 0 {
+            let (_, announced) = received.parts().ok_or_else(|| fault(&"a result is torn"))?;
+            received.attached = announced
+                .chunks_exact(DESCRIPTOR_BYTES)
+                .map(resolve)
+                .collect::<Result<_, _>>()?;
         }
+        Ok(received)
     }
 
     /// The oldest message of a seat has come to its end.
-    pub(super) fn settle(&mut self, index: usize, outcome: Result<(Message, Body), TaskError>) {
+    pub(super) fn settle(&mut self, index: usize, outcome: Result<Received, TaskError>) {
         if let Some(done) = self.seats[index].in_flight.pop_front() {
             self.reply(
                 done.batch,
@@ -126,5 +136,18 @@ impl Driver {
                 let _ = kill(pid, Signal::Kill);
             }
         }
+    }
+}
+
+impl Received {
+    /// The payload, and the descriptors behind it.
+    pub(crate) fn parts(&self) -> Option<(&[u8], &[u8])> {
+        let bytes = match &self.body {
+            Body::Inline(bytes) => bytes.bytes().get(..self.message.len as usize)?,
+            Body::Block(block) => block.as_slice(),
+            Body::Frame(frame) => frame.get(HEADER_BYTES..)?,
+        };
+        let announced = (self.message.round as usize).checked_mul(DESCRIPTOR_BYTES)?;
+        bytes.split_at_checked(bytes.len().checked_sub(announced)?)
     }
 }

@@ -38,6 +38,12 @@ pub(crate) enum StartFailure {
         pid: i32,
         within: Duration,
     },
+    /// The process from which workers are forked has ended.
+    ZygoteDied {
+        worker: usize,
+        pid: i32,
+        cause: ExitCause,
+    },
     /// No process could be started.
     NotStarted(String),
 }
@@ -58,7 +64,18 @@ impl StartFailure {
                 worker,
                 cause: ExitCause::Code(EXIT_SKIPPED_INIT),
                 ..
+            }
+            | Self::ZygoteDied {
+                worker,
+                cause: ExitCause::Code(EXIT_SKIPPED_INIT),
+                ..
             } => BuildError::WorkerSkippedInit { worker },
+            Self::ZygoteDied { worker, pid, cause } => BuildError::DiedAtStart {
+                worker,
+                pid,
+                cause,
+                hint: "; it was the zygote, from which the pool's workers are forked".to_owned(),
+            },
             Self::Died {
                 worker,
                 pid,
@@ -110,7 +127,7 @@ impl Driver {
             peak_rss_bytes: exit.peak_rss_bytes,
         };
         tracing::debug!(?death, ?was, "worker reaped");
-        let running = self.bury_messages(core, index, &death);
+        let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;
         self.rows.push(timings::of_reaped(
             core,
             &self.seats[index],
@@ -263,6 +280,12 @@ impl Driver {
             self.refuse(ticket, TaskError::Aborted);
         }
         for index in 0..self.seats.len() {
+            let runs = !self.seats[index].in_flight.is_empty()
+                && matches!(
+                    self.seats[index].link.remains(0, &core.control, index),
+                    Remains::Running
+                );
+            self.seats[index].cut_short = runs;
             while let Some(lost) = self.seats[index].in_flight.pop_front() {
                 let ticket = Ticket {
                     batch: lost.batch,

@@ -11,7 +11,7 @@ impl Core {
         if !driver.has_backlog() || driver.leading {
             return;
         }
-        if driver.feeder_runs {
+        if driver.feeder_thread.is_some() {
             core.feeder.notify_one();
             return;
         }
@@ -20,7 +20,7 @@ impl Core {
             .name("forkyard-feeder".to_owned())
             .spawn(move || feeding.feed_until_gone());
         match started {
-            Ok(_) => driver.feeder_runs = true,
+            Ok(thread) => driver.feeder_thread = Some(thread),
             // Whoever joins drives; only the overlap is lost.
             Err(error) => tracing::warn!(%error, "no thread for sending in the background"),
         }

@@ -196,7 +196,7 @@ impl Link {
                             Some(message) => Remains::Unbegun(Parcel {
                                 message,
                                 body: in_place(&bytes, message),
-                                attached: Vec::new(),
+                                attached: Box::default(),
                             }),
                             None => Remains::Fault("a task's slot was overwritten".to_owned()),
                         }

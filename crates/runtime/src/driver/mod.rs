@@ -28,6 +28,7 @@ mod wait;
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use forkyard_os::clock::TickScale;
@@ -42,7 +43,7 @@ pub(crate) use pipe::Pipe;
 pub(crate) use seat::{InFlight, Seat, SeatPhase};
 pub(crate) use wait::Patience;
 
-use crate::arena::RawArena;
+use crate::arena::{Block, RawArena};
 use crate::builder::Options;
 use crate::error::{TaskError, WorkerDeath};
 use crate::mapped::PoolMemory;
@@ -104,7 +105,7 @@ pub(crate) struct Driver {
     following: usize,
     /// Followers that want the very next result.
     impatient: usize,
-    pub(crate) feeder_runs: bool,
+    pub(crate) feeder_thread: Option<JoinHandle<()>>,
     next_seat: usize,
 }
 
@@ -140,7 +141,16 @@ pub(crate) struct Reply {
     pub(crate) first: u64,
     pub(crate) items: u32,
     pub(crate) worker: usize,
-    pub(crate) outcome: Result<(Message, Body), TaskError>,
+    pub(crate) outcome: Result<Received, TaskError>,
+}
+
+/// A result as it was taken, to be decoded by whom it is for.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) message: Message,
+    pub(crate) body: Body,
+    /// Blocks that the result speaks of, held since it was taken.
+    pub(crate) attached: Box<[Block]>,
 }
 
 impl Core {
@@ -175,7 +185,7 @@ impl Core {
                 leads_with: Patience::Next,
                 following: 0,
                 impatient: 0,
-                feeder_runs: false,
+                feeder_thread: None,
                 next_seat: 0,
             }),
             followers: Condvar::new(),

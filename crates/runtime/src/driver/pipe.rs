@@ -197,7 +197,7 @@ impl Pipe {
             Some((message, body)) => Remains::Unbegun(Parcel {
                 message,
                 body,
-                attached: Vec::new(),
+                attached: Box::default(),
             }),
             None => Remains::Running,
         }

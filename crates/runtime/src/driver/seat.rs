@@ -42,7 +42,7 @@ pub(crate) struct InFlight {
     pub(crate) first: u64,
     pub(crate) items: u32,
     /// Blocks that the message speaks of.
-    pub(crate) attached: Vec<Block>,
+    pub(crate) attached: Box<[Block]>,
 }
 
 /// A place in the pool.
@@ -57,6 +57,8 @@ pub(crate) struct Seat {
     pub(crate) in_flight: VecDeque<InFlight>,
     /// What the worker wrote that it must not; set before it is killed for it.
     pub(crate) fault: Option<String>,
+    /// It was in the middle of a task when the pool was aborted.
+    pub(crate) cut_short: bool,
     /// Whether there ever was a process here.
     pub(crate) started: bool,
     /// Its process was killed because it was not ready in time.
@@ -82,6 +84,7 @@ impl Seat {
             link,
             in_flight: VecDeque::new(),
             fault: None,
+            cut_short: false,
             started: false,
             start_timed_out: false,
             mean_ns: 0,

@@ -34,6 +34,8 @@ impl Core {
     ) -> Option<R> {
         let mut driver = self.lock();
         loop {
+            // Before the look, so that a ring after the look is not slept through.
+            let heard = self.control.header().doorbell.0.listen();
             driver.poll(self);
             driver.feed(self);
             let answer = check(&mut driver);
@@ -50,7 +52,7 @@ impl Core {
             driver = if driver.leading {
                 self.follow(driver, patience, deadline)
             } else {
-                self.lead(driver, patience, deadline)
+                self.lead(driver, heard, patience, deadline)
             };
         }
     }
@@ -91,6 +93,7 @@ impl Core {
     fn lead<'a>(
         &'a self,
         mut driver: MutexGuard<'a, Driver>,
+        heard: u32,
         patience: Patience,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Driver> {
@@ -102,8 +105,6 @@ impl Core {
         driver.leads_with = patience;
         let header = self.control.header();
         let bell = &header.doorbell.0;
-        // Before the look below, so that a ring after the look is not slept through.
-        let heard = bell.listen();
         driver.leading = true;
         if patience == Patience::Next || !self.is_crowded() {
             let (mut spun, count) = driver.news(self);

@@ -16,12 +16,12 @@ use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
-use crate::parcel::Body;
+use crate::parcel::{Body, Parcel};
 use crate::sink::{Packing, Sink};
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
-type Kept = VecDeque<(u64, Vec<Block>)>;
+type Kept = VecDeque<(u64, Box<[Block]>)>;
 
 /// Takes tasks until the pill, or until the pool is aborted.
 pub(super) fn serve(
@@ -34,7 +34,7 @@ pub(super) fn serve(
     let header = header(context);
     let cores = u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX);
     let mut spin = SpinBudget::new(cores, MOST_SPIN_TURNS);
-    let mut sink = Sink::new(Transport::Shared, Arc::clone(arena));
+    let mut sink = Sink::new(Transport::Shared, Arc::clone(arena)).announcing();
     let mut kept = Kept::new();
     let _unpacking = Unpacking::from(arena);
     let _packing = Packing::begin();
@@ -51,21 +51,21 @@ pub(super) fn serve(
         ledger.laps.wait();
         ledger.begin();
         release(&mut kept, page);
-        let (reply, attached, bytes) = answer(message, &input, &mut sink, ledger, context);
-        let Body::Inline(inline) = reply.1 else {
+        let (reply, bytes_in, bytes_out) = answer(message, &input, &mut sink, ledger, context);
+        let Body::Inline(inline) = reply.body else {
             unreachable!("the shared path's parcels are in place")
         };
         inline.write_to(lane.payload());
         let position = lane.finished();
-        let finished = lane.finish(reply.0);
+        let finished = lane.finish(reply.message);
         if finished == Finished::Ring {
             header.doorbell.0.ring(&OsPark);
         }
-        if !attached.is_empty() {
-            kept.push_back((position, attached));
+        if !reply.attached.is_empty() {
+            kept.push_back((position, reply.attached));
         }
         ledger.laps.send();
-        ledger.end(message.items, bytes.0, bytes.1);
+        ledger.end(message.items, bytes_in, bytes_out);
     }
 }
 
@@ -115,7 +115,7 @@ fn answer(
     sink: &mut Sink,
     ledger: &mut Ledger,
     context: &'static Context,
-) -> ((Message, Body), Vec<Block>, (usize, usize)) {
+) -> (Parcel, usize, usize) {
     let bytes_in = input.bytes().len();
     let status = match input {
         Input::Bad(why) => {
@@ -135,11 +135,7 @@ fn answer(
         Err(error) => super::cannot_pack(error, sink, message.items),
     };
     ledger.laps.encode();
-    (
-        (parcel.message, parcel.body),
-        parcel.attached,
-        (bytes_in, bytes_out),
-    )
+    (parcel, bytes_in, bytes_out)
 }
 
 /// Spins for a while, then sleeps, until a task is there.

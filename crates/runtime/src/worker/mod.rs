@@ -73,7 +73,10 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
         match forkyard_wire::link::connect(&name) {
             Ok(end) => end,
             Err(error) => {
-                eprintln!("forkyard: worker {index} cannot connect its pipe: {error}");
+                // A pool that ends does not wait for those that are still starting.
+                if !control.header().stop.0.is_raised_for_ever() {
+                    eprintln!("forkyard: worker {index} cannot connect its pipe: {error}");
+                }
                 refuse(page, Phase::NoLink)
             }
         }
@@ -198,7 +201,7 @@ fn cannot_pack(error: PutError, sink: &mut Sink, items: u32) -> Parcel {
         Err(_) => Parcel {
             message,
             body: Body::Inline(InPlace::EMPTY),
-            attached: Vec::new(),
+            attached: Box::default(),
         },
     }
 }

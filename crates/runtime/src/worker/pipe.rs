@@ -27,11 +27,10 @@ pub(super) fn serve(
     ledger: &mut Ledger,
 ) {
     let header = header(context);
-    let mut sink = Sink::new(Transport::Copy, Arc::clone(arena));
+    let mut sink = Sink::new(Transport::Copy, Arc::clone(arena)).announcing();
     let _unpacking = Unpacking::from(arena);
     let _packing = Packing::begin();
-    // Blocks that the last result spoke of: its message was taken long ago when the next
-    // task comes, or was it? The count says so.
+    // Blocks that results spoke of, until the supervisor has taken them.
     let mut kept = std::collections::VecDeque::new();
     let mut position = 0u64;
     loop {

@@ -1,7 +1,7 @@
 //! A lock that knows its owner, so that it can be given back after the owner's death.
 //!
 //! ```text
-//!  bits   31        30 ..... 8    7 ....... 0
+//!  bits   31        30 ..... 9    8 ....... 0
 //!        +---------+------------+-------------+
 //!        | WAITERS |     0      | owner + 1   |   0: nobody
 //!        +---------+------------+-------------+

@@ -34,19 +34,28 @@ impl Shared {
         })
     }
 
-    fn slots(&self) -> NonNull<Slot> {
-        NonNull::from(&*self.slots).cast()
+    /// The slots of lane `index`, when each has `count`.
+    fn slots(&self, index: usize, count: usize) -> NonNull<Slot> {
+        NonNull::from(&self.slots[index * count..][..count]).cast()
     }
 
     fn supervisor(&self) -> Supervisor<'_> {
+        self.supervisor_at(0, self.slots.len())
+    }
+
+    fn supervisor_at(&self, index: usize, count: usize) -> Supervisor<'_> {
         // SAFETY: each model has one of each end, and neither outlives the slots.
-        let lane = unsafe { SupervisorLane::new(self.slots(), self.slots.len()) };
+        let lane = unsafe { SupervisorLane::new(self.slots(index, count), count) };
         Supervisor { shared: self, lane }
     }
 
     fn worker(&self) -> Worker<'_> {
+        self.worker_at(0, self.slots.len())
+    }
+
+    fn worker_at(&self, index: usize, count: usize) -> Worker<'_> {
         // SAFETY: as above.
-        let lane = unsafe { WorkerLane::new(self.slots(), self.slots.len()) };
+        let lane = unsafe { WorkerLane::new(self.slots(index, count), count) };
         Worker { shared: self, lane }
     }
 }
@@ -76,12 +85,17 @@ impl Supervisor<'_> {
             if let Some(task) = self.take() {
                 return task;
             }
-            match self.lane.watch(self.lane.tail()) {
-                Watch::Watching => self.shared.bell.sleep(&self.shared.futex, heard, None),
-                Watch::Done => {}
-                Watch::Corrupt(raw) => panic!("corrupt: {raw:#x}"),
+            if self.is_watched() {
+                self.shared.bell.sleep(&self.shared.futex, heard, None);
             }
         }
+    }
+
+    /// Asks for a ring when the oldest task is done, unless it is.
+    fn is_watched(&self) -> bool {
+        let watch = self.lane.watch(self.lane.tail());
+        assert!(!matches!(watch, Watch::Corrupt(_)), "{watch:?}");
+        watch == Watch::Watching
     }
 
     fn take(&mut self) -> Option<u64> {
@@ -94,6 +108,22 @@ impl Supervisor<'_> {
             }
             Arrival::Nothing => None,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// After the worker's death: the oldest may have been running, the others wait.
+    fn account_for_the_rest(&self) {
+        for position in self.lane.tail()..self.lane.head() {
+            let mut bytes = [0; INLINE_BYTES];
+            let task = self.lane.copy_task(position, &mut bytes).expect("valid");
+            match self.lane.see(position) {
+                Seen::Ready => {
+                    assert_eq!(task, message(position + 1), "as it was published");
+                    assert_eq!(u64::from(bytes[0]), task.entry);
+                }
+                Seen::Running => assert_eq!(position, self.lane.tail()),
+                other => panic!("{other:?}"),
+            }
         }
     }
 
@@ -179,6 +209,39 @@ fn lane_of_two_slots_loses_no_wake() {
     });
 }
 
+/// Two workers ring one bell. (Their pills are there already, so that they never sleep.)
+#[test]
+fn lane_two_workers_ring_one_bell() {
+    explore(2, || {
+        let shared = Shared::new(4);
+        let mut supervisors = [0, 1].map(|index| shared.supervisor_at(index, 2));
+        for (task, supervisor) in (1..).zip(&mut supervisors) {
+            supervisor.send(task);
+            supervisor.send(PILL);
+        }
+        let workers = [0, 1].map(|index| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.worker_at(index, 2).serve())
+        });
+        let mut missing = vec![1, 2];
+        loop {
+            let heard = shared.bell.listen();
+            let came = supervisors.each_mut().map(Supervisor::take);
+            missing.retain(|task| !came.contains(&Some(*task)));
+            if missing.is_empty() {
+                break;
+            }
+            let busy = |supervisor: &&Supervisor<'_>| supervisor.lane.in_flight() == 2;
+            if supervisors.iter().filter(busy).all(Supervisor::is_watched) {
+                shared.bell.sleep(&shared.futex, heard, None);
+            }
+        }
+        for (task, worker) in (1..).zip(workers) {
+            assert_eq!(worker.join().expect("no panic"), [task]);
+        }
+    });
+}
+
 /// A task taken back is not begun, one begun is not taken back, and the slot goes on.
 #[test]
 fn lane_a_task_is_taken_back_or_begun() {
@@ -231,7 +294,7 @@ fn lane_the_youngest_is_taken_back_and_replaced() {
 /// task is accounted for: its result is there, or it was running, or it was not begun.
 #[test]
 fn lane_of_a_dead_worker_tells_what_was_running() {
-    for at in 0..10 {
+    for at in 0..14 {
         explore(3, move || {
             let shared = Shared::new(2);
             let at_worker = Arc::clone(&shared);
@@ -256,27 +319,13 @@ fn lane_of_a_dead_worker_tells_what_was_running() {
                 if reaped || taken == 2 {
                     break;
                 }
-                let oldest = supervisor.lane.tail();
-                if supervisor.lane.watch(oldest) == Watch::Watching {
+                if supervisor.is_watched() {
                     shared.bell.sleep(&shared.futex, heard, None);
                 }
             }
-            let lane = &supervisor.lane;
-            let rest: Vec<_> = (lane.tail()..lane.head()).map(|at| lane.see(at)).collect();
-            match rest[..] {
-                [] => supervisor.send(PILL),
-                [Seen::Running | Seen::Ready] | [Seen::Running | Seen::Ready, Seen::Ready] => {
-                    for position in lane.tail()..lane.head() {
-                        let mut bytes = [0; INLINE_BYTES];
-                        let unbegun = lane.see(position) == Seen::Ready;
-                        let task = lane.copy_task(position, &mut bytes).expect("valid");
-                        assert!(
-                            !unbegun
-                                || (task, bytes[0]) == (message(position + 1), task.entry as u8)
-                        );
-                    }
-                }
-                _ => panic!("{rest:?}"),
+            supervisor.account_for_the_rest();
+            if taken == 2 {
+                supervisor.send(PILL);
             }
             let survived = worker.join().expect("no panic");
             assert!(!survived || taken == 2);

@@ -3,6 +3,10 @@
 //! Each file models one protocol with the code that ships, on the test's own [`futex`]. A
 //! wake that is lost leaves a thread asleep for ever, which loom reports as a deadlock; an
 //! access that is not ordered after the one before it is reported by the cell it is to.
+//!
+//! What loom does not try: a weak compare-exchange that fails for nothing, a failed one that
+//! sees an old value, and a store that overtakes an earlier one of its own thread on another
+//! word, unless a cell shows it. So payloads are cells.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

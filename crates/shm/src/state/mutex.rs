@@ -60,10 +60,10 @@ const _: () = {
 };
 
 // SAFETY: the data is reached through a guard only, of which there is one at a time.
-unsafe impl<T: Send> Sync for SharedMutex<T> {}
+unsafe impl<T: Send + Sync> Sync for SharedMutex<T> {}
 // SAFETY: repr(C); zero is an open lock on zero bytes; any bytes are a lock and, as T is plain
 // data, a T. What changes is an atomic or in the cell.
-unsafe impl<T: Pod + Send> InPlace for SharedMutex<T> {}
+unsafe impl<T: Pod + Send + Sync> InPlace for SharedMutex<T> {}
 
 /// The mutex was locked, and `owner` died, or panicked, while it held it: the data may be half
 /// changed. Look at it, put it in order, and [`repair`](MutexGuard::repair); until somebody

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
 
-use crate::StartMethod;
 
 /// Why a pool could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +46,6 @@ pub enum BuildError {
         /// Threads of the calling process, itself included.
         threads: usize,
     },
-    /// The start method exists in the design, but not in this version.
-    #[error("start method {0} is not there yet; take spawn or fork")]
-    NotYet(StartMethod),
     /// A worker did not answer in time.
     #[error(
         "worker {worker} (pid {pid}) did not answer within {within:?}; if main() does work before \

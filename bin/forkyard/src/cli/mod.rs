@@ -50,6 +50,15 @@ pub(crate) enum Verb {
         #[arg(long)]
         list: bool,
     },
+    /// Remove shared memory that pools left behind when everything was killed at once
+    ///
+    /// Every pool does this when it starts. Memory of living pools is never touched.
+    #[command(after_help = "Examples:\n  forkyard clean --dry-run\n  forkyard clean")]
+    Clean {
+        /// Only list what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  forkyard completions bash > ~/.local/share/bash-completion/completions/forkyard"

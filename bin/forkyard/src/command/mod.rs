@@ -1,5 +1,6 @@
 //! What each verb of the command does.
 
+mod clean;
 mod documents;
 mod run;
 
@@ -12,6 +13,7 @@ pub(crate) fn execute(cli: Cli) -> Exit {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Workloads { list } => ended(documents::workloads(list)),
+        Verb::Clean { dry_run } => clean::clean(dry_run),
         Verb::Completions { shell } => ended(documents::completions(shell)),
         Verb::Man { dir: None } => ended(documents::man()),
         Verb::Man { dir: Some(dir) } => ended(documents::man_pages(&dir)),

@@ -1,17 +1,13 @@
 //! One run in a pool, from building it to the last worker's end.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use forkyard::{BuildError, Pool, Report};
+use forkyard::{BuildError, Report};
 use forkyard_workloads::{Outcome, Setting, Workload};
 
 use super::interrupt::{GRACE, Interrupts, Listener};
 use super::options::RunOptions;
 use super::progress::Progress;
-
-/// How long a thread that has been joined may still be counted by the system.
-const THREADS_LINGER: Duration = Duration::from_millis(200);
 
 /// One run in a pool.
 pub(crate) struct PoolRun {
@@ -52,7 +48,7 @@ impl<'a> Runner<'a> {
         listener: &mut dyn Listener,
     ) -> Result<PoolRun, BuildError> {
         let begin = Instant::now();
-        let pool = self.build()?;
+        let pool = self.options.pool().build()?;
         let startup = begin.elapsed();
         self.interrupts.attach(pool.abort_handle());
         listener.start();
@@ -80,19 +76,5 @@ impl<'a> Runner<'a> {
             work,
             wall,
         })
-    }
-
-    /// Builds the pool. The threads of the run before have been joined, but the system counts
-    /// a thread until it is quite gone, which may take a moment longer.
-    fn build(&self) -> Result<Pool, BuildError> {
-        let begin = Instant::now();
-        loop {
-            match self.options.pool().build() {
-                Err(BuildError::ForkFromThreads { .. }) if begin.elapsed() < THREADS_LINGER => {
-                    thread::yield_now();
-                }
-                built => return built,
-            }
-        }
     }
 }

@@ -8,7 +8,7 @@ use super::{Pid, thread_count};
 use crate::OsError;
 
 /// How long a thread that has been joined may still be counted: the kernel wakes who joins it before it is quite gone.
-const LAST_GASP: Duration = Duration::from_millis(20);
+const LAST_GASP: Duration = Duration::from_millis(200);
 
 /// Which side of a fork this is.
 #[must_use = "both sides go on from here; the child has to find out that it is one"]
@@ -50,8 +50,8 @@ pub enum ForkError {
 /// before, and end the child with [`super::exit_now`].
 ///
 /// # Errors
-/// [`ForkError::Threads`] when the process has more than one thread; a thread that was just joined is given 20 ms to
-/// vanish. [`ForkError::ProcessLimit`] and [`ForkError::NoMemory`] from the system.
+/// [`ForkError::Threads`] when the process has more than one thread; a thread that was just joined is given 200 ms
+/// to vanish. [`ForkError::ProcessLimit`] and [`ForkError::NoMemory`] from the system.
 pub fn fork() -> Result<Forked, ForkError> {
     let deadline = Instant::now() + LAST_GASP;
     loop {

@@ -147,7 +147,11 @@ fn what_a_dead_pool_left_is_found_and_a_living_one_is_not() {
     let left = Extent::create(&dead.child(7), bytes(4096)).unwrap();
     let found = leftovers().unwrap();
     if cfg!(target_os = "linux") {
-        assert!(found.iter().any(|l| l.name == dead.child(7) && l.bytes == 4096));
+        assert!(
+            found
+                .iter()
+                .any(|l| l.name == dead.child(7) && l.bytes == 4096)
+        );
     }
     assert!(!found.iter().any(|l| l.name.pool() == alive));
     drop(left);

@@ -73,7 +73,6 @@ mod process;
 #[cfg(not(loom))]
 mod reclaim;
 pub(crate) mod state;
-pub(crate) use crate::steps;
 #[cfg(all(test, not(loom)))]
 mod tests;
 #[cfg(not(loom))]

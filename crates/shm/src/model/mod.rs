@@ -12,11 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod arena;
+mod barrier;
 mod doorbell;
+mod event;
 mod futex;
 mod lane;
 mod lock;
+mod mutex;
+mod queue;
 mod result_slot;
+mod semaphore;
 
 /// Explores every interleaving, with at most `preemptions` forced switches in one run if
 /// there is such a bound, and says how many there were. (Switches at a sleep or at the end

@@ -72,7 +72,7 @@ pub use semaphore::{MAX_PERMITS, NoPermit, Permit, Semaphore};
 #[cfg(all(test, loom))]
 pub(crate) use queue::{Head, Slot};
 #[cfg(all(test, loom))]
-pub(crate) use semaphore::Core as SemaphoreCore;
+pub(crate) use semaphore::{Cell as SemaphoreCell, Core as SemaphoreCore};
 
 use crate::{OwnerIndex, Park};
 

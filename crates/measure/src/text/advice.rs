@@ -78,7 +78,10 @@ const RULES: [Rule; 18] = [
     },
     Rule {
         name: "won search",
-        applies: |f| f.is_won_search && f.compute + f.check + f.lock >= 0.2,
+        applies: |f| {
+            let short = f.tasks <= f.workers as u64;
+            f.is_won_search && (short || f.compute + f.check + f.lock >= 0.2)
+        },
         says: |_| {
             "the search was over with the first hit; a sparser --pattern or a higher range makes \
              a longer one."

@@ -301,6 +301,12 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// The folder of the run.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.run.folder()
+    }
+
     /// It went through its scenario, and left nothing behind.
     ///
     /// # Panics
@@ -331,6 +337,25 @@ impl Ended {
             "{}",
             self.run.report()
         );
+        self.left_nothing();
+    }
+
+    /// A signal ended it while it built a pool. Its processes are gone; a segment that nobody
+    /// else knew of yet goes when `next`, another victim, builds its pool.
+    ///
+    /// # Panics
+    /// When not.
+    #[track_caller]
+    pub fn was_swept_after(&self, signal: Signal, next: Victim) {
+        assert_eq!(
+            self.status.signal(),
+            Some(signal.as_raw()),
+            "{}",
+            self.run.report()
+        );
+        let gone = within(AFTERLIFE, || self.run.processes().is_empty().then_some(()));
+        assert!(gone.is_some(), "processes are left\n{}", self.run.report());
+        next.passes();
         self.left_nothing();
     }
 

@@ -10,7 +10,7 @@ use forkyard_os::process::Signal;
 use crate::driver::Core;
 
 /// Ends its pool when told to; from [`Pool::abort_handle`](crate::Pool::abort_handle). It does
-/// not keep the pool alive, and does nothing once the pool is gone.
+/// not keep the pool alive, and does nothing once the pool is gone, nor in a forked child.
 #[derive(Clone)]
 pub struct AbortHandle {
     core: Weak<Core>,
@@ -35,7 +35,7 @@ impl AbortHandle {
     /// [`TaskError::Aborted`](crate::TaskError::Aborted); workers that are not gone after
     /// `grace` get SIGTERM, and SIGKILL half a second later.
     pub fn abort(&self, grace: Duration) {
-        if let Some(core) = self.core.upgrade() {
+        if let Some(core) = self.core.upgrade().filter(|core| core.is_ours()) {
             core.lock().abort(&core, grace);
             self.waker.wake();
             core.ring();
@@ -44,7 +44,7 @@ impl AbortHandle {
 
     /// Aborts, and kills every worker now.
     pub fn kill(&self) {
-        if let Some(core) = self.core.upgrade() {
+        if let Some(core) = self.core.upgrade().filter(|core| core.is_ours()) {
             let mut driver = core.lock();
             driver.abort(&core, Duration::ZERO);
             driver.signal_all(Signal::Kill);

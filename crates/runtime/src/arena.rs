@@ -13,9 +13,9 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mapped::PoolMemory;
-use crate::sink::{attach, is_packing};
+use crate::packing::{attach, packing_for};
 
-pub(crate) use forkyard_shm::arena::{Arena as RawArena, Block, BlockMut, Descriptor};
+pub(crate) use forkyard_shm::arena::{Arena as RawArena, ArenaId, Block, BlockMut, Descriptor};
 
 /// Why a value could not be had in shared memory; see the message.
 #[derive(Debug, thiserror::Error)]
@@ -200,11 +200,20 @@ impl<T: Pod + fmt::Debug> fmt::Debug for Shared<[T]> {
 
 impl<T: Pod> Serialize for Shared<[T]> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !is_packing() {
-            return Err(S::Error::custom(
-                "a Shared value is a place in its pool's memory; outside of a task's argument \
-                 or result, serialize the slice it derefs to",
-            ));
+        match packing_for() {
+            Some(arena) if self.block.is_of(arena) => {}
+            Some(_) => {
+                return Err(S::Error::custom(
+                    "a Shared value is a place in its own pool's memory; for another pool, \
+                     copy the slice it derefs to into that one's arena",
+                ));
+            }
+            None => {
+                return Err(S::Error::custom(
+                    "a Shared value is a place in its pool's memory; outside of a task's \
+                     argument or result, serialize the slice it derefs to",
+                ));
+            }
         }
         attach(self.block.clone());
         let bytes: [u8; size_of::<Descriptor>()] = bytemuck::cast(self.block.descriptor());

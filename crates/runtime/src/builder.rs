@@ -7,7 +7,7 @@ use std::time::Duration;
 use forkyard_os::control::ControlSocket;
 use forkyard_os::death::DeathWatch;
 use forkyard_os::limits::shm_free;
-use forkyard_os::process::{ForkError, Forked, Pid, exit_now, fork, spawn_self_with_control};
+use forkyard_os::process::{ForkError, Forked, exit_now, fork, spawn_self_with_control};
 use forkyard_os::segment::{SegmentName, sweep};
 use forkyard_shm::control::Control;
 use forkyard_shm::layout::Shape;
@@ -142,16 +142,19 @@ impl PoolBuilder {
                 limit: MAX_WORKERS,
             });
         }
-        let core = Arc::new(self.make_core(workers)?);
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
+        let core = Arc::new(self.make_core(workers)?);
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
         let thread = std::thread::Builder::new()
             .name("forkyard-reaper".to_owned())
-            .spawn(move || reaper.run())
-            .map_err(|source| BuildError::Os {
-                what: "starting the pool's background thread",
-                source,
+            .spawn(move || reaper.run_to_the_end())
+            .map_err(|source| {
+                core.starter.end();
+                BuildError::Os {
+                    what: "starting the pool's background thread",
+                    source,
+                }
             })?;
         let pool = Pool::new(core, waker, thread);
         match await_workers(&pool) {
@@ -189,7 +192,10 @@ impl PoolBuilder {
                 OwnerIndex::of_worker(index).map(|owner| Seat::new(index, owner, link))
             })
             .collect();
-        let shm_share = shm_free().map_or(u64::MAX, |space| space.total / 4);
+        // A total of zero is how a file system without a limit says so.
+        let shm_share = shm_free()
+            .filter(|space| space.total > 0)
+            .map_or(u64::MAX, |space| space.total / 4);
         let options = Options {
             transport: self.transport,
             chunk_size: self.chunk_size,
@@ -291,9 +297,4 @@ where
         what,
         source: std::io::Error::other(error),
     }
-}
-
-/// The process that a pool belongs to: a forked child's copy of it is nobody's.
-pub(crate) fn this_process() -> Pid {
-    Pid::current()
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
 
-
 /// Why a pool could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

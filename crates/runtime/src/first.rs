@@ -6,7 +6,7 @@
 
 use forkyard_os::clock::now_ns;
 use forkyard_shm::first::{Offer, RESULT_BYTES, offer};
-use forkyard_shm::{OwnerIndex, Protocol, Round};
+use forkyard_shm::{OwnerIndex, Protocol, Round, StopFlag};
 use forkyard_wire::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::error::TaskError;
 use crate::job::{Env, ItemError, Job, execute};
 use crate::map::Dispatch;
-use crate::sink::has_attachments;
+use crate::packing::has_attachments;
 use crate::start::OsPark;
 use crate::{ChunkSize, Pool, Search, trampoline};
 
@@ -70,6 +70,8 @@ where
     let slot = core.control.result();
     let round = flag.arm();
     slot.open(round);
+    // Whatever happens, an iterator's panic included, the round is over when this returns.
+    let _over = RaiseWhenOver { flag, round };
 
     let mut ended: Vec<(usize, Ended<Out>)> = Vec::new();
     let mut failed: Option<TaskError> = None;
@@ -98,10 +100,6 @@ where
             }
         });
     });
-    // A task that found and died before it could tell leaves the round open: stop it for
-    // stragglers, of which there are none, and for good order.
-    flag.raise(round);
-
     let raised_ns = slot.raised_ns();
     let winners = slot.believers();
     let (in_slot, mut found_by) = match slot.read(round) {
@@ -138,6 +136,18 @@ where
             stop_latencies: Vec::new(),
             tasks,
         }),
+    }
+}
+
+/// Ends a round.
+struct RaiseWhenOver<'a> {
+    flag: &'a StopFlag,
+    round: Round,
+}
+
+impl Drop for RaiseWhenOver<'_> {
+    fn drop(&mut self) {
+        self.flag.raise(self.round);
     }
 }
 

@@ -10,13 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::arena::Unpacking;
+use crate::chunk::encode_error;
 use crate::driver::{Core, Driver, Patience, Reply, Ticket};
 use crate::error::TaskError;
 use crate::job::caught;
-use crate::map::encode_error;
+use crate::packing::Packing;
 use crate::parcel::Parcel;
 use crate::reply::Decoder;
-use crate::sink::{Packing, PutError, Sink};
+use crate::sink::{PutError, Sink};
+use crate::time::after;
 
 /// The result to come of a task given to [`Pool::submit`](crate::Pool::submit).
 ///
@@ -61,6 +63,7 @@ pub(crate) fn submit<In: Serialize, Out>(
                 batch,
                 first: 0,
                 items: 1,
+                deaths: 0,
             };
             match driver.submit(core, ticket, parcel) {
                 Ok(()) => {
@@ -82,7 +85,7 @@ pub(crate) fn submit<In: Serialize, Out>(
 }
 
 fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Parcel, TaskError> {
-    let _packing = Packing::begin();
+    let _packing = Packing::begin(&core.arena);
     let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
     let message = Message {
         entry,
@@ -116,7 +119,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
     /// # Panics
     /// When the result was taken already.
     pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<Out, TaskError>> {
-        self.wait(Some(Instant::now() + timeout))
+        self.wait(Some(after(timeout)))
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Option<Result<Out, TaskError>> {
@@ -146,7 +149,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
             return true;
         };
         let mut driver = self.core.lock();
-        driver.poll(&self.core);
+        self.core.glance(&mut driver);
         driver
             .batches
             .get(batch as usize)
@@ -167,7 +170,9 @@ fn reply_of(driver: &mut Driver, batch: u32) -> Option<Reply> {
 
 impl<Out> Drop for Handle<Out> {
     fn drop(&mut self) {
-        if let State::Sent(batch) = self.state {
+        if let State::Sent(batch) = self.state
+            && self.core.is_ours()
+        {
             self.core.lock().close_batch(batch);
         }
     }

@@ -8,7 +8,7 @@
 
 use std::num::NonZeroUsize;
 
-use forkyard_os::process::Pid;
+use forkyard_os::process::{Birth, Pid};
 use forkyard_os::segment::{Extent, Segment, SegmentError, SegmentName, unlink};
 use forkyard_shm::OwnerIndex;
 use forkyard_shm::arena::{Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
@@ -103,7 +103,10 @@ pub(crate) fn directory(control: &Control) -> &Directory {
 
 /// Joins the arena as `owner`. Called once per process and pool.
 pub(crate) fn attach_arena(control: &Control, name: &SegmentName, owner: OwnerIndex) -> Arena {
-    let extents = OsExtents { name: name.clone() };
+    let extents = OsExtents {
+        name: name.clone(),
+        birth: Birth::here(),
+    };
     // SAFETY: the directory lies in the control segment, which pool and worker keep mapped
     // until after their arena; every process derives the same names from the pool's; a seat
     // has one process at a time, whose blocks are reclaimed before the next, and the
@@ -133,6 +136,7 @@ pub(crate) fn extent_name(pool: &SegmentName, id: ExtentId) -> SegmentName {
 #[derive(Debug)]
 struct OsExtents {
     name: SegmentName,
+    birth: Birth,
 }
 
 // SAFETY: `Extent` maps exactly `len` page-aligned, zero-filled bytes whose room is reserved
@@ -160,6 +164,10 @@ unsafe impl Extents for OsExtents {
 
     fn unlink(&self, id: ExtentId) {
         let _ = unlink(&extent_name(&self.name, id));
+    }
+
+    fn is_inherited(&self) -> bool {
+        !self.birth.is_here()
     }
 }
 

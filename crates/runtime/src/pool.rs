@@ -5,13 +5,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use forkyard_os::death::DeathWaker;
-use forkyard_os::process::Pid;
 use forkyard_os::usage::{peak_rss_bytes, rusage_self};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::atomic::Ordering;
 
-use crate::builder::this_process;
 use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
 use crate::error::{TaskError, WorkerDeath};
 use crate::first::First;
@@ -31,7 +29,6 @@ pub struct Pool {
     core: Arc<Core>,
     waker: DeathWaker,
     reaper: Option<JoinHandle<()>>,
-    creator: Pid,
     arena: Arena,
     /// One search at a time: a pool has one result slot.
     pub(crate) searching: Mutex<()>,
@@ -76,7 +73,6 @@ impl Pool {
             core,
             waker,
             reaper: Some(reaper),
-            creator: this_process(),
             arena,
             searching: Mutex::new(()),
         }
@@ -117,7 +113,8 @@ impl Pool {
     /// Runs `f` on every item and returns the results in the order of the items.
     ///
     /// `items` is read as workers get room, so that at most a bounded number is in memory.
-    /// An item that fails leaves the others alone: it has its own error.
+    /// An item that fails leaves the others alone: it has its own error. Once the pool is
+    /// aborted, no more items are taken from `items`, and those not taken have no entry.
     pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
     where
         F: Fn(In) -> Out + Copy + 'static,
@@ -144,7 +141,9 @@ impl Pool {
     /// First found wins: runs `f` on the items until one returns `Some`, then stops the rest.
     ///
     /// `f` looks at its [`Search`] now and then and returns `None` when told to stop. When
-    /// several find at once, one wins and the others' finds are dropped.
+    /// several find at once, one wins and the others' finds are dropped. A pool searches for
+    /// one thing at a time: a second call waits for the first, so `items` must not search on
+    /// the same pool.
     ///
     /// # Errors
     /// When nothing was found and a task had failed: what it would have found is not known.
@@ -281,7 +280,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         // After `close` or `abort` nothing is left to do; in a forked child the pool is the
         // parent's.
-        if self.reaper.is_none() || self.creator != this_process() {
+        if self.reaper.is_none() || !self.core.is_ours() {
             return;
         }
         let started = self

@@ -2,8 +2,9 @@
 //! replacements. It sleeps in one system call until there is something to do.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use forkyard_os::clock::now_ns;
@@ -11,8 +12,9 @@ use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
 
-use crate::driver::{Core, Driver, Link, SeatPhase, StartFailure};
+use crate::driver::{Core, Driver, Escalation, Link, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
+use crate::time::after;
 
 /// Stands for the zygote's line among the watch's tokens.
 const ZYGOTE: u64 = u64::MAX;
@@ -43,8 +45,28 @@ impl Reaper {
         self.watch.waker()
     }
 
-    /// Runs until no process is left and none will come.
-    pub(crate) fn run(mut self) {
+    /// Runs until no process is left and none will come; if it panics, ends the pool.
+    pub(crate) fn run_to_the_end(self) {
+        let core = Arc::clone(&self.core);
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            // A bug of ours. Nobody watches the workers any more, so they must not stay, and
+            // nobody who waits may wait on.
+            let mut driver = core.lock();
+            driver.abort(&core, Duration::ZERO);
+            driver.signal_all(Signal::Kill);
+            for seat in &mut driver.seats {
+                if let Some(pid) = seat.pid.take() {
+                    let _ = reap_blocking(pid);
+                }
+                seat.phase = SeatPhase::Gone;
+            }
+            drop(driver);
+            core.starter.end();
+            core.ring();
+        }
+    }
+
+    fn run(mut self) {
         let core = Arc::clone(&self.core);
         if let Starter::Zygote { socket, .. } = &core.starter
             && let Err(error) = self.watch.watch_fd(socket.as_fd(), ZYGOTE)
@@ -83,7 +105,7 @@ impl Reaper {
 
     /// A process that we watch is gone.
     fn died(&mut self, index: usize, generation: u32) {
-        let mut driver = self.core.lock();
+        let driver = self.core.lock();
         let seat = &driver.seats[index];
         let Some(pid) = seat.pid.filter(|_| seat.generation == generation) else {
             return;
@@ -98,7 +120,14 @@ impl Reaper {
             // Only watched after the zygote was lost, and killed then.
             Starter::Zygote { .. } => unknown_exit(pid),
         };
-        driver.on_exit(&self.core, index, &exit);
+        self.exited(driver, index, &exit);
+    }
+
+    /// Tells the driver, and everybody who waits.
+    fn exited(&self, mut driver: MutexGuard<'_, Driver>, index: usize, exit: &Exit) {
+        driver.on_exit(&self.core, index, exit);
+        // What it had not begun is pending now, and nobody may be waiting.
+        Core::ensure_fed(&self.core, &mut driver);
         drop(driver);
         self.core.ring();
     }
@@ -129,9 +158,10 @@ impl Reaper {
     /// A process exists for the seat.
     fn seated(&mut self, index: usize, generation: u32, pid: Pid) {
         let mut driver = self.core.lock();
-        let aborted = driver.seats[index].phase == SeatPhase::Ending && driver.escalation.is_some();
-        driver.seats[index].pid = Some(pid);
-        if aborted {
+        let seat = &mut driver.seats[index];
+        seat.pid = Some(pid);
+        let doomed = seat.fault.is_some();
+        if doomed || seat.phase == SeatPhase::Ending && driver.escalation.is_some() {
             let _ = kill(pid, Signal::Kill);
         }
         drop(driver);
@@ -141,10 +171,8 @@ impl Reaper {
             // It cannot be watched, so it cannot be let live.
             tracing::error!(%pid, %error, "worker cannot be watched");
             let _ = kill(pid, Signal::Kill);
-            if let Ok(exit) = reap_blocking(pid) {
-                self.core.lock().on_exit(&self.core, index, &exit);
-                self.core.ring();
-            }
+            let exit = reap_blocking(pid).unwrap_or_else(|_| unknown_exit(pid));
+            self.exited(self.core.lock(), index, &exit);
         }
     }
 
@@ -217,16 +245,14 @@ impl Reaper {
                 self.not_started(index, StartFailure::NotStarted(why.to_owned()));
             }
             Some(ZygoteMessage::Exited(exit)) => {
-                let mut driver = self.core.lock();
+                let driver = self.core.lock();
                 let seat = driver
                     .seats
                     .iter()
                     .position(|seat| seat.pid == Some(exit.pid));
                 if let Some(index) = seat {
-                    driver.on_exit(&self.core, index, &exit);
+                    self.exited(driver, index, &exit);
                 }
-                drop(driver);
-                self.core.ring();
             }
             Some(ZygoteMessage::Fork { .. }) | None => {
                 tracing::error!("the zygote said what it must not");
@@ -276,8 +302,11 @@ impl Reaper {
     fn keep_deadlines(&mut self) -> (bool, Option<Instant>) {
         let now = Instant::now();
         let mut driver = self.core.lock();
+        // A worker that is ready is not late, although nobody may have looked.
+        self.core.glance(&mut driver);
         let escalation = driver.escalate(now);
-        let (handshake, unanswered) = driver.overdue(now);
+        let (handshake, mut unanswered) = driver.overdue(now);
+        unanswered |= driver.kills_the_unseen();
         let next = [escalation, handshake].into_iter().flatten().min();
         let done = driver.all_gone();
         drop(driver);
@@ -289,15 +318,11 @@ impl Reaper {
     }
 
     fn end_zygote(&mut self) {
-        if let Starter::Zygote { socket, pid } = &self.core.starter {
-            if self.zygote_end.is_some() {
-                return;
-            }
+        if let Starter::Zygote { socket, .. } = &self.core.starter
+            && self.zygote_end.is_none()
+        {
             self.watch.unwatch_fd(socket.as_fd());
-            // It has no workers left and does nothing but wait for our line to close, which
-            // a copy of our end in some other child could put off.
-            let _ = kill(*pid, Signal::Kill);
-            let _ = reap_blocking(*pid);
+            self.core.starter.end();
         }
     }
 }
@@ -316,6 +341,15 @@ fn unknown_exit(pid: Pid) -> Exit {
 }
 
 impl Driver {
+    /// Whether an abort has come to killing, and a process that was asked for has not shown.
+    fn kills_the_unseen(&self) -> bool {
+        matches!(self.escalation, Some((_, Escalation::Kill)))
+            && self
+                .seats
+                .iter()
+                .any(|seat| seat.phase == SeatPhase::Ending && seat.pid.is_none())
+    }
+
     /// Makes the next vacant seat ready for a process that is about to be started.
     fn take_vacant(&mut self, core: &Core) -> Option<(usize, u32)> {
         loop {
@@ -328,6 +362,7 @@ impl Driver {
                 Err(error) => {
                     self.failed_starts += 1;
                     self.start_failed(core, index, StartFailure::NotStarted(error));
+                    core.ring();
                 }
             }
         }
@@ -354,7 +389,7 @@ impl Driver {
         seat.last = (0, 0);
         seat.taken = 0;
         seat.phase = SeatPhase::Starting {
-            deadline: Instant::now() + core.options.start_timeout,
+            deadline: after(core.options.start_timeout),
         };
         let orders = &page.orders;
         orders.generation.store(seat.generation, Ordering::Relaxed);

@@ -1,16 +1,17 @@
 //! Putting a message together: encoded items go to where they will travel, or near it.
 
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use forkyard_shm::lane::{INLINE_BYTES, Message, Where};
 use forkyard_wire::codec;
+use forkyard_wire::link::MESSAGE_LIMIT_BYTES;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 use serde::Serialize;
 
 use crate::Transport;
 use crate::arena::{Block, BlockMut, Descriptor, RawArena, describe};
 use crate::job::ERROR_BIT;
+use crate::packing::{count_attachments, restart_attachments, take_attachments};
 use crate::parcel::{Body, HEADER_BYTES, InPlace, Parcel, SHORT_BYTES, Short, to_bytes};
 
 /// Why something could not be put into a [`Sink`].
@@ -271,6 +272,14 @@ impl Sink {
                 }
                 self.spilled = false;
                 message.len = 0;
+                if self.spill.len() as u64 > MESSAGE_LIMIT_BYTES {
+                    let bytes = self.spill.len();
+                    self.clear();
+                    return Err(PutError::Codec(format!(
+                        "{bytes} bytes are more than one message of the copy path carries \
+                         ({MESSAGE_LIMIT_BYTES}); share them in an arena block"
+                    )));
+                }
                 let mut frame = std::mem::take(&mut self.spill);
                 let room = HEADER_ROOM;
                 frame[room..room + HEADER_BYTES].copy_from_slice(&to_bytes(message));
@@ -354,78 +363,4 @@ impl Drop for Tail<'_> {
             self.bytes.truncate(self.start);
         }
     }
-}
-
-thread_local! {
-    static ATTACHED: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
-    /// Whether `ATTACHED` holds any, to be looked at for every message.
-    static HAS_ATTACHED: Cell<bool> = const { Cell::new(false) };
-    static PACKING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a message is being put together on this thread.
-pub(crate) fn is_packing() -> bool {
-    PACKING.get()
-}
-
-/// While it lives, values that live in shared memory may be encoded on this thread.
-///
-/// One may begin while another lives (a value's Serialize may use the pool): what is attached
-/// to the outer message is put aside for the while.
-pub(crate) struct Packing {
-    was_packing: bool,
-    put_aside: Vec<Block>,
-}
-
-impl Packing {
-    pub(crate) fn begin() -> Self {
-        let mut put_aside = Vec::new();
-        take_attachments(&mut put_aside);
-        Self {
-            was_packing: PACKING.replace(true),
-            put_aside,
-        }
-    }
-}
-
-impl Drop for Packing {
-    fn drop(&mut self) {
-        PACKING.set(self.was_packing);
-        // What is attached still belongs to a message that failed.
-        restart_attachments();
-        if !self.put_aside.is_empty() {
-            HAS_ATTACHED.set(true);
-            ATTACHED.set(std::mem::take(&mut self.put_aside));
-        }
-    }
-}
-
-/// Notes a block that the value being encoded speaks of.
-pub(crate) fn attach(block: Block) {
-    HAS_ATTACHED.set(true);
-    ATTACHED.with_borrow_mut(|attached| attached.push(block));
-}
-
-/// Moves what was noted since the last restart into `attached`.
-#[inline]
-fn take_attachments(attached: &mut Vec<Block>) {
-    if HAS_ATTACHED.replace(false) {
-        ATTACHED.with_borrow_mut(|noted| attached.append(noted));
-    }
-}
-
-#[inline]
-fn restart_attachments() {
-    if HAS_ATTACHED.replace(false) {
-        ATTACHED.with_borrow_mut(Vec::clear);
-    }
-}
-
-/// Whether what was encoded since the last restart speaks of blocks.
-pub(crate) fn has_attachments() -> bool {
-    HAS_ATTACHED.get()
-}
-
-fn count_attachments() -> usize {
-    ATTACHED.with_borrow(Vec::len)
 }

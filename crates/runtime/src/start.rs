@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::park;
-use forkyard_os::process::{Pid, spawn_self};
+use forkyard_os::process::{Pid, Signal, kill, reap_blocking, spawn_self};
 use forkyard_shm::Park;
 
 /// Names the environment variable that makes a process a worker.
@@ -63,6 +63,17 @@ impl Starter {
                 .send(&ZygoteMessage::Fork { index, generation }.encode())
                 .map(|()| None)
                 .map_err(|error| format!("the zygote is gone: {error}")),
+        }
+    }
+}
+
+impl Starter {
+    /// Ends the zygote, if there is one. It has no workers left and does nothing but wait for
+    /// our line to close, which a copy of our end in some other child could put off.
+    pub(crate) fn end(&self) {
+        if let Self::Zygote { pid, .. } = self {
+            let _ = kill(*pid, Signal::Kill);
+            let _ = reap_blocking(*pid);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It starts and ends processes and does not watch them: that is [`crate::death`]. Start at [`spawn_self`] and
 //! [`fork`] for births, at [`reap`] and [`Exit`] for deaths.
 
+mod birth;
 mod exit;
 mod fork;
 mod pid;
@@ -20,6 +21,7 @@ use linux as platform;
 #[cfg(target_os = "macos")]
 use macos as platform;
 
+pub use birth::Birth;
 pub use exit::{EXIT_BYTES, Exit, ExitCause};
 pub use fork::{ForkError, Forked, fork};
 pub use pid::{Pid, is_alive};

@@ -20,6 +20,9 @@ impl Driver {
             .map(|seat| {
                 self.notice_ready(core, seat);
                 self.seats[seat].link.pump(&core.control, seat);
+                if let Some(fault) = self.seats[seat].link.fault() {
+                    self.condemn(seat, fault);
+                }
                 self.take_all(core, seat)
             })
             .sum()
@@ -28,9 +31,9 @@ impl Driver {
     /// A worker that was starting and says that it is ready takes its seat.
     fn notice_ready(&mut self, core: &Core, index: usize) {
         let seat = &mut self.seats[index];
-        let SeatPhase::Starting { .. } = seat.phase else {
+        if !matches!(seat.phase, SeatPhase::Starting { .. }) || seat.fault.is_some() {
             return;
-        };
+        }
         let vitals = &core.control.page(index).vitals;
         if vitals.phase() != Phase::Ready
             || vitals.generation.load(Ordering::Relaxed) != seat.generation
@@ -46,6 +49,9 @@ impl Driver {
         let seat = &mut self.seats[index];
         seat.phase = SeatPhase::Up;
         self.failed_starts = 0;
+        if self.seats.iter().all(|seat| seat.phase == SeatPhase::Up) {
+            self.start_failure = None; // all is well again
+        }
     }
 
     /// Takes every result of one worker.
@@ -57,8 +63,15 @@ impl Driver {
                 Arrived::Nothing => break,
                 Arrived::Result(message, body) => {
                     let outcome = Self::receive(core, message, body);
+                    let fault = match &outcome {
+                        Err(TaskError::Fault(fault)) => Some(fault.to_string()),
+                        _ => None,
+                    };
                     self.settle(index, outcome);
                     taken += 1;
+                    if let Some(fault) = fault {
+                        self.condemn(index, fault);
+                    }
                 }
                 Arrived::Fault(fault) => {
                     self.condemn(index, fault);
@@ -69,6 +82,7 @@ impl Driver {
         if taken > 0 {
             let seat = &mut self.seats[index];
             seat.taken += taken as u64;
+            seat.fruitless = 0;
             // Release: pairs with the worker's Acquire before it lets go of what it kept for
             // these results; what we resolved from them is ours by now.
             core.control
@@ -115,10 +129,10 @@ impl Driver {
     pub(super) fn settle(&mut self, index: usize, outcome: Result<Received, TaskError>) {
         if let Some(done) = self.seats[index].in_flight.pop_front() {
             self.reply(
-                done.batch,
+                done.ticket.batch,
                 Reply {
-                    first: done.first,
-                    items: done.items,
+                    first: done.ticket.first,
+                    items: done.ticket.items,
                     worker: index,
                     outcome,
                 },

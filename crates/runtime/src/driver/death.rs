@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 
 use forkyard_os::clock::now_ns;
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill};
+use forkyard_shm::first::settle;
 use forkyard_shm::layout::Phase;
 
 use super::link::Remains;
-use super::{Core, Driver, Escalation, PoolPhase, SeatPhase, Ticket};
+use super::{Core, Driver, Escalation, PoolPhase, SeatPhase};
 use crate::error::{BuildError, TaskError, WorkerDeath};
 use crate::start::{EXIT_SKIPPED_INIT, OsPark};
+use crate::time::after;
 use crate::{mapped, timings};
 
 /// Why the pool stopped starting workers.
@@ -116,6 +118,7 @@ impl Driver {
     /// A worker was reaped.
     pub(crate) fn on_exit(&mut self, core: &Core, index: usize, exit: &Exit) {
         // What it did before it died counts, also when it was ready for a moment only.
+        self.seats[index].link.drain();
         self.poll(core);
         let page = core.control.page(index);
         let was = self.seats[index].phase;
@@ -136,14 +139,37 @@ impl Driver {
             running,
         ));
         let owner = self.seats[index].owner;
-        core.control.result().give_back(owner);
-        core.control.header().lock.0.give_back(owner, &OsPark);
+        let header = core.control.header();
+        settle(
+            core.control.result(),
+            &header.lock.0,
+            &header.stop.0,
+            owner,
+            now_ns,
+            &OsPark,
+        );
         mapped::reclaim(&core.arena, owner);
         let phase_at_death = page.vitals.phase();
         self.seats[index].link.reset();
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
         self.seats[index].depth = 0;
+        let was_fruitless = self.seats[index].taken == 0 && !running;
+        self.dispose(core, was, death, phase_at_death, was_fruitless);
+        self.recount_awake(core);
+        self.give_up_if_hopeless();
+    }
+
+    /// What becomes of a seat whose process is gone.
+    fn dispose(
+        &mut self,
+        core: &Core,
+        was: SeatPhase,
+        death: WorkerDeath,
+        phase_at_death: Phase,
+        was_fruitless: bool,
+    ) {
+        let index = death.worker;
         match was {
             SeatPhase::Ending | SeatPhase::Gone => self.seats[index].phase = SeatPhase::Gone,
             SeatPhase::Starting { .. } => {
@@ -158,20 +184,31 @@ impl Driver {
                     StartFailure::Died {
                         worker: index,
                         pid: death.pid,
-                        cause: exit.cause,
+                        cause: death.cause,
                         phase: phase_at_death,
                     }
                 };
                 self.start_failed(core, index, failure);
             }
             SeatPhase::Up | SeatPhase::Vacant => {
+                self.seats[index].fruitless += u32::from(was_fruitless);
+                let failure = StartFailure::Died {
+                    worker: index,
+                    pid: death.pid,
+                    cause: death.cause,
+                    phase: phase_at_death,
+                };
                 self.deaths.push(death);
-                self.seats[index].phase = SeatPhase::Vacant;
-                self.vacate_if_ending(index);
+                if self.seats[index].fruitless >= core.options.most_failed_starts {
+                    // One process after the other that dies without doing anything.
+                    self.seats[index].phase = SeatPhase::Gone;
+                    self.start_failure.get_or_insert(failure);
+                } else {
+                    self.seats[index].phase = SeatPhase::Vacant;
+                    self.vacate_if_ending(index);
+                }
             }
         }
-        self.recount_awake(core);
-        self.give_up_if_hopeless();
     }
 
     /// Resolves or takes back what a dead worker had in flight. Returns whether it died in
@@ -186,16 +223,18 @@ impl Driver {
             let Some(message) = self.seats[index].in_flight.pop_front() else {
                 break;
             };
-            let ticket = Ticket {
-                batch: message.batch,
-                first: message.first,
-                items: message.items,
-            };
+            let mut ticket = message.ticket;
             let fault_error = |fault: String| TaskError::Fault(fault.into());
             match remains {
                 Remains::Unbegun(mut parcel) => {
-                    parcel.attached = message.attached;
-                    unbegun.push((ticket, parcel));
+                    // The next in line may be what kills: one too large to be received.
+                    ticket.deaths += u8::from(nth == 0);
+                    if ticket.deaths >= MOST_DEATHS {
+                        self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
+                    } else {
+                        parcel.attached = message.attached;
+                        unbegun.push((ticket, parcel));
+                    }
                 }
                 Remains::Running => {
                     running = true;
@@ -216,12 +255,37 @@ impl Driver {
         running
     }
 
+    /// Takes back what was sent ahead to a process that will not come: a lane takes messages
+    /// before its worker is there.
+    fn take_back(&mut self, core: &Core, index: usize) {
+        for nth in (0..self.seats[index].in_flight.len()).rev() {
+            let remains = self.seats[index].link.remains(nth, &core.control, index);
+            let Some(sent) = self.seats[index].in_flight.pop_back() else {
+                break;
+            };
+            let ticket = sent.ticket;
+            match remains {
+                Remains::Unbegun(mut parcel) => {
+                    parcel.attached = sent.attached;
+                    self.pending.push_front((ticket, parcel));
+                }
+                Remains::Running | Remains::Fault(_) => {
+                    let fault = "a task's slot was overwritten before it was begun";
+                    self.refuse(ticket, TaskError::Fault(fault.into()));
+                }
+            }
+        }
+        self.seats[index].link.reset();
+    }
+
     /// A process was not to be had, or did not become ready: try again, or give the seat up.
     pub(crate) fn start_failed(&mut self, core: &Core, index: usize, failure: StartFailure) {
-        if self.phase == PoolPhase::Open && self.failed_starts < core.options.most_failed_starts {
+        let going_on = self.phase != PoolPhase::Aborted;
+        if going_on && self.failed_starts < core.options.most_failed_starts {
             self.seats[index].phase = SeatPhase::Vacant;
         } else {
             self.seats[index].phase = SeatPhase::Gone;
+            self.take_back(core, index);
         }
         // The first cause is the one to tell.
         self.start_failure.get_or_insert(failure);
@@ -260,7 +324,8 @@ impl Driver {
                 vitals.parked.load(Ordering::Relaxed) == 0
             })
             .count();
-        let awake = u32::try_from(awake).unwrap_or(u32::MAX).saturating_add(1);
+        let supervisor = u32::from(!self.leader_sleeps);
+        let awake = u32::try_from(awake).unwrap_or(u32::MAX - 1) + supervisor;
         core.control
             .header()
             .awake
@@ -270,7 +335,12 @@ impl Driver {
 
     /// Ends the pool without finishing its work. Results that are there are kept.
     pub(crate) fn abort(&mut self, core: &Core, grace: Duration) {
+        let due = after(grace);
         if self.phase == PoolPhase::Aborted {
+            // Already on its way: it can only be hurried.
+            if let Some((at, Escalation::Term)) = &mut self.escalation {
+                *at = (*at).min(due);
+            }
             return;
         }
         self.poll(core);
@@ -287,12 +357,7 @@ impl Driver {
                 );
             self.seats[index].cut_short = runs;
             while let Some(lost) = self.seats[index].in_flight.pop_front() {
-                let ticket = Ticket {
-                    batch: lost.batch,
-                    first: lost.first,
-                    items: lost.items,
-                };
-                self.refuse(ticket, TaskError::Aborted);
+                self.refuse(lost.ticket, TaskError::Aborted);
             }
             let seat = &mut self.seats[index];
             match seat.phase {
@@ -309,7 +374,7 @@ impl Driver {
                 SeatPhase::Ending | SeatPhase::Gone => {}
             }
         }
-        self.escalation = Some((Instant::now() + grace, Escalation::Term));
+        self.escalation = Some((due, Escalation::Term));
     }
 
     /// Does what is due of an abort, and says when to look again.
@@ -344,6 +409,9 @@ impl Driver {
         }
     }
 }
+
+/// How many workers may die with the same message next in line, before it is held to be why.
+const MOST_DEATHS: u8 = 3;
 
 /// How long a worker has between SIGTERM and SIGKILL.
 const TERM_TO_KILL: Duration = Duration::from_millis(500);

@@ -48,16 +48,28 @@ impl Driver {
         for seat in &mut self.seats {
             let counters = &core.control.page(seat.index).counters;
             let begun = counters.begun.load(Ordering::Relaxed);
-            let busy = counters.decode.load(Ordering::Relaxed)
-                + counters.compute.load(Ordering::Relaxed)
-                + counters.encode.load(Ordering::Relaxed)
-                + counters.send.load(Ordering::Relaxed);
-            let (last_begun, last_busy) = seat.last;
-            let messages = begun.saturating_sub(last_begun);
-            if let Some(ticks) = busy.saturating_sub(last_busy).checked_div(messages) {
+            // A worker's word: whatever it says, nothing here may overflow.
+            let busy = [
+                &counters.decode,
+                &counters.compute,
+                &counters.encode,
+                &counters.send,
+            ]
+            .iter()
+            .fold(0u64, |sum, stage| {
+                sum.saturating_add(stage.load(Ordering::Relaxed))
+            });
+            // The time of the one in hand is not in yet: a worker that has finished none must
+            // not look infinitely fast, or what lies behind its first task stays there.
+            let ended = begun - u64::from(begun > seat.taken);
+            let (last_ended, last_busy) = seat.last;
+            let messages = ended.saturating_sub(last_ended);
+            let ticks = busy.saturating_sub(last_busy).checked_div(messages);
+            // No ticks: its last message is counted, and the time of it is not in yet.
+            if let Some(ticks) = ticks.filter(|ticks| *ticks > 0) {
                 seat.mean_ns = core.scale.ticks_to_ns(ticks).max(1);
                 seat.depth = ((AHEAD_NS / seat.mean_ns) as usize).max(AHEAD_LEAST);
-                seat.last = (begun, busy);
+                seat.last = (ended, busy);
             }
         }
     }
@@ -65,7 +77,9 @@ impl Driver {
     /// Mean time of a message over all workers, in nanoseconds; zero while unknown.
     pub(crate) fn mean_ns(&self) -> u64 {
         let known = self.seats.iter().filter(|seat| seat.mean_ns > 0);
-        let (sum, count) = known.fold((0, 0), |(sum, count), seat| (sum + seat.mean_ns, count + 1));
+        let (sum, count) = known.fold((0u64, 0), |(sum, count), seat| {
+            (sum.saturating_add(seat.mean_ns), count + 1)
+        });
         u64::checked_div(sum, count).unwrap_or(0)
     }
 
@@ -121,17 +135,20 @@ impl Driver {
         let best = (start..count)
             .chain(0..start)
             .filter(|seat| self.wants(*seat) > 0)
-            .min_by_key(|seat| self.seats[*seat].in_flight.len())?;
+            .min_by_key(|seat| {
+                let seat = &self.seats[*seat];
+                // One that is still starting may be for a while.
+                (seat.phase != SeatPhase::Up, seat.in_flight.len())
+            })?;
         self.next_seat = if best + 1 == count { 0 } else { best + 1 };
         Some(best)
     }
 
     fn send(&mut self, core: &Core, index: usize, ticket: Ticket, parcel: Parcel) {
+        self.unwatched = true;
         let seat = &mut self.seats[index];
         seat.in_flight.push_back(InFlight {
-            batch: ticket.batch,
-            first: ticket.first,
-            items: ticket.items,
+            ticket,
             attached: parcel.attached,
         });
         seat.link
@@ -150,48 +167,57 @@ impl Driver {
             }
         }
         if self.pending.is_empty() {
-            self.even_out(core);
+            self.even_out(core, WORTH_STEALING_NS);
             if self.phase == PoolPhase::Closing {
                 self.send_pills(core);
             }
         }
     }
 
-    /// Gives idle workers what the busy have not begun.
-    fn even_out(&mut self, core: &Core) {
+    /// Gives idle workers what the busy have not begun, where it seems to take `worth_ns`.
+    pub(super) fn even_out(&mut self, core: &Core, worth_ns: u64) {
+        if !self.pending.is_empty() {
+            return;
+        }
         for idle in 0..self.seats.len() {
-            if !self.seats[idle].in_flight.is_empty() || self.wants(idle) == 0 {
+            let seat = &self.seats[idle];
+            if seat.phase != SeatPhase::Up || !seat.in_flight.is_empty() || self.wants(idle) == 0 {
                 continue;
             }
+            // A worker keeps what it runs; one that is not up runs nothing.
             let Some(busy) = (0..self.seats.len())
-                .filter(|seat| self.seats[*seat].in_flight.len() > 1)
+                .filter(|seat| {
+                    let seat = &self.seats[*seat];
+                    seat.in_flight.len() > usize::from(seat.phase == SeatPhase::Up)
+                })
                 .max_by_key(|seat| self.seats[*seat].in_flight.len())
             else {
                 return;
             };
             let load = self.seats[busy].in_flight.len();
             let mean = self.seats[busy].mean_ns;
-            if mean != 0 && mean * (load as u64) < WORTH_STEALING_NS {
+            if mean != 0 && mean.saturating_mul(load as u64) < worth_ns {
                 continue;
             }
-            for _ in 0..load / 2 {
-                let Some((message, body)) = self.seats[busy].link.retract() else {
-                    break;
+            let is_up = self.seats[busy].phase == SeatPhase::Up;
+            for _ in 0..(load / 2).max(usize::from(!is_up)) {
+                let (message, body) = match self.seats[busy].link.retract() {
+                    Ok(Some(taken)) => taken,
+                    Ok(None) => break,
+                    Err(fault) => {
+                        self.condemn(busy, fault);
+                        break;
+                    }
                 };
                 let Some(taken) = self.seats[busy].in_flight.pop_back() else {
                     break;
-                };
-                let ticket = Ticket {
-                    batch: taken.batch,
-                    first: taken.first,
-                    items: taken.items,
                 };
                 let parcel = Parcel {
                     message,
                     body,
                     attached: taken.attached,
                 };
-                self.send(core, idle, ticket, parcel);
+                self.send(core, idle, taken.ticket, parcel);
             }
         }
     }

@@ -8,7 +8,13 @@ use super::{Core, Driver, Patience};
 impl Core {
     /// Makes sure that what is pending will be sent although nobody may be driving.
     pub(crate) fn ensure_fed(core: &Arc<Self>, driver: &mut MutexGuard<'_, Driver>) {
-        if !driver.has_backlog() || driver.leading {
+        if !driver.has_backlog() {
+            return;
+        }
+        if driver.leading {
+            if driver.unwatched {
+                core.ring();
+            }
             return;
         }
         if driver.feeder_thread.is_some() {
@@ -26,7 +32,7 @@ impl Core {
         }
     }
 
-    fn feed_until_gone(&self) {
+    fn feed_until_gone(self: &Arc<Self>) {
         loop {
             let mut driver = self.lock();
             while !driver.has_backlog() && !driver.all_gone() {

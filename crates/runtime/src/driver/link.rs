@@ -171,14 +171,34 @@ impl Link {
     }
 
     /// Takes back the youngest message if its worker has not begun it.
-    pub(crate) fn retract(&mut self) -> Option<(Message, Body)> {
+    ///
+    /// # Errors
+    /// When the worker wrote over it.
+    pub(crate) fn retract(&mut self) -> Result<Option<(Message, Body)>, String> {
         match self {
             Self::Lane(lane) => {
                 let mut bytes = [0; INLINE_BYTES];
-                let message = lane.retract(&mut bytes)?;
-                Some((message, in_place(&bytes, message)))
+                let retracted = lane
+                    .retract(&mut bytes)
+                    .map_err(|fault| fault.to_string())?;
+                Ok(retracted.map(|message| (message, in_place(&bytes, message))))
             }
-            Self::Pipe(pipe) => pipe.retract(),
+            Self::Pipe(pipe) => Ok(pipe.retract()),
+        }
+    }
+
+    /// Why nothing moves any more, although the worker may live.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Self::Lane(_) => None,
+            Self::Pipe(pipe) => pipe.fault(),
+        }
+    }
+
+    /// The worker is gone: what it has sent counts, whether or not it came to say so.
+    pub(crate) fn drain(&mut self) {
+        if let Self::Pipe(pipe) = self {
+            pipe.drain();
         }
     }
 

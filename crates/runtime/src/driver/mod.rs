@@ -32,6 +32,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use forkyard_os::clock::TickScale;
+use forkyard_os::process::Birth;
 use forkyard_shm::SpinBudget;
 use forkyard_shm::control::Control;
 use slab::Slab;
@@ -59,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) arena: Arc<RawArena>,
     pub(crate) options: Options,
     pub(crate) starter: Starter,
+    /// Tells a forked child's copy, which is nobody's, from the pool.
+    birth: Birth,
     pub(crate) scale: &'static TickScale,
     pub(crate) created: Instant,
     /// Cores that this process may use.
@@ -103,8 +106,14 @@ pub(crate) struct Driver {
     /// What the leader sleeps for.
     leads_with: Patience,
     following: usize,
-    /// Followers that want the very next result.
-    impatient: usize,
+    /// Followers by their patience.
+    waiting: [usize; 3],
+    /// Messages were sent that a sleeping leader does not watch.
+    unwatched: bool,
+    /// The leader is asleep, or about to be.
+    leader_sleeps: bool,
+    /// Counts replies, so that a thread can tell that there were some.
+    arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
     next_seat: usize,
 }
@@ -133,6 +142,8 @@ pub(crate) struct Ticket {
     /// Index of its first item in the batch.
     pub(crate) first: u64,
     pub(crate) items: u32,
+    /// How many workers have died with it at the head of their line, unbegun.
+    pub(crate) deaths: u8,
 }
 
 /// What became of a message.
@@ -167,6 +178,7 @@ impl Core {
             arena,
             options,
             starter,
+            birth: Birth::here(),
             scale: TickScale::of_this_process(),
             created: Instant::now(),
             cores,
@@ -184,7 +196,10 @@ impl Core {
                 leading: false,
                 leads_with: Patience::Next,
                 following: 0,
-                impatient: 0,
+                waiting: [0; 3],
+                unwatched: false,
+                leader_sleeps: false,
+                arrived: 0,
                 feeder_thread: None,
                 next_seat: 0,
             }),
@@ -192,6 +207,12 @@ impl Core {
             feeder: Condvar::new(),
             memory,
         }
+    }
+
+    /// Whether the pool is this process's, and not a copy of one that fork has made. A copy's
+    /// lock may be held for ever by a thread that is not there.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.birth.is_here()
     }
 
     /// The driver. A panic while it was held cannot have left it half-changed: nothing
@@ -230,6 +251,7 @@ impl Driver {
     }
 
     pub(crate) fn reply(&mut self, batch_key: u32, reply: Reply) {
+        self.arrived += 1;
         if let Some(batch) = self.batches.get_mut(batch_key as usize) {
             batch.outstanding -= 1;
             if !batch.abandoned {

@@ -6,10 +6,11 @@
 //! the worker's count of sent packets says that there are any.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use forkyard_shm::layout::{Pipes, WorkerPage};
-use forkyard_wire::link::{Listener, Received, SupervisorEnd};
+use forkyard_wire::link::{LinkError, Listener, Received, SupervisorEnd};
 use forkyard_wire::packets::{
     HEADER_BYTES as HEADER_ROOM, Outgoing, WINDOW_BYTES, WINDOW_PACKETS, window_cost,
 };
@@ -34,7 +35,10 @@ pub(crate) struct Pipe {
     packets_sent: u32,
     cost_sent: u64,
     packets_seen: u32,
-    broken: Option<String>,
+    /// Why nothing can be sent any more.
+    broken: Option<LinkError>,
+    /// The worker is gone: whatever is in its pipe counts.
+    draining: bool,
 }
 
 /// Messages in one pipe at most: as many as small ones surely fit the window.
@@ -42,17 +46,25 @@ const MOST_MESSAGES: usize = 64;
 
 impl Pipe {
     /// Opens the place where the next worker connects, and returns its name.
-    pub(crate) fn listen(&mut self) -> Result<String, forkyard_wire::link::LinkError> {
+    pub(crate) fn listen(&mut self) -> Result<String, LinkError> {
         let (listener, name) = Listener::bind()?;
         self.listener = Some(listener);
         Ok(name)
     }
 
     /// Takes the worker's connection; the worker has said that it connected.
-    pub(crate) fn accept(&mut self) -> Result<(), forkyard_wire::link::LinkError> {
-        if let Some(listener) = self.listener.take() {
-            self.end = Some(listener.accept()?);
-        }
+    pub(crate) fn accept(&mut self) -> Result<(), LinkError> {
+        let Some(listener) = self.listener.take() else {
+            let why = "no listener is open for this worker".to_owned();
+            return Err(LinkError::Protocol(why));
+        };
+        // ipc-channel counts on the descriptors that a message should carry, and panics when
+        // there was no room for them in this process.
+        let accepted = catch_unwind(AssertUnwindSafe(|| listener.accept()));
+        self.end = Some(accepted.unwrap_or_else(|_| {
+            let why = "its connection came without descriptors: raise ulimit -n".to_owned();
+            Err(LinkError::Protocol(why))
+        })?);
         Ok(())
     }
 
@@ -103,7 +115,7 @@ impl Pipe {
                     }
                 }
                 // The worker's death arrives by itself; until then nothing moves here.
-                Err(error) => self.broken = Some(error.to_string()),
+                Err(error) => self.broken = Some(error),
             }
         }
     }
@@ -112,7 +124,7 @@ impl Pipe {
         let Some(end) = &mut self.end else {
             return Arrived::Nothing;
         };
-        while self.packets_seen != page.pipes.sent.get() {
+        while self.draining || self.packets_seen != page.pipes.sent.get() {
             match end.try_recv() {
                 Ok(Some(Received::Part)) => {
                     self.packets_seen = self.packets_seen.wrapping_add(1) & !(1 << 31);
@@ -121,10 +133,12 @@ impl Pipe {
                     self.packets_seen = self.packets_seen.wrapping_add(1) & !(1 << 31);
                     return self.result(frame);
                 }
-                // The worker counts after it sends, so what is counted is there; a worker
-                // that counts what it did not send gets nothing for it.
-                Ok(None) => return Arrived::Nothing,
-                Err(forkyard_wire::link::LinkError::PeerGone) => return Arrived::Nothing,
+                Ok(None) if self.draining => return Arrived::Nothing,
+                // The worker counts after it sends, so what is counted is there.
+                Ok(None) => {
+                    return Arrived::Fault("it counted a packet that it did not send".to_owned());
+                }
+                Err(LinkError::PeerGone) => return Arrived::Nothing,
                 Err(error) => return Arrived::Fault(error.to_string()),
             }
         }
@@ -201,6 +215,18 @@ impl Pipe {
             }),
             None => Remains::Running,
         }
+    }
+
+    /// Why nothing can be sent, other than that the worker is gone, which is told elsewhere.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match &self.broken {
+            None | Some(LinkError::PeerGone) => None,
+            Some(other) => Some(other.to_string()),
+        }
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
     }
 
     pub(crate) fn reset(&mut self) {

@@ -17,6 +17,7 @@ use std::time::Instant;
 use forkyard_os::process::Pid;
 use forkyard_shm::OwnerIndex;
 
+use super::Ticket;
 use super::link::Link;
 use crate::arena::Block;
 
@@ -38,9 +39,7 @@ pub(crate) enum SeatPhase {
 /// A message that was sent to a worker and has not come back.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    pub(crate) batch: u32,
-    pub(crate) first: u64,
-    pub(crate) items: u32,
+    pub(crate) ticket: Ticket,
     /// Blocks that the message speaks of.
     pub(crate) attached: Box<[Block]>,
 }
@@ -57,6 +56,8 @@ pub(crate) struct Seat {
     pub(crate) in_flight: VecDeque<InFlight>,
     /// What the worker wrote that it must not; set before it is killed for it.
     pub(crate) fault: Option<String>,
+    /// Processes in a row that ended here without having finished a message.
+    pub(crate) fruitless: u32,
     /// It was in the middle of a task when the pool was aborted.
     pub(crate) cut_short: bool,
     /// Whether there ever was a process here.
@@ -84,6 +85,7 @@ impl Seat {
             link,
             in_flight: VecDeque::new(),
             fault: None,
+            fruitless: 0,
             cut_short: false,
             started: false,
             start_timed_out: false,

@@ -1,6 +1,6 @@
 //! Leader and followers: how threads of the supervisor wait. See the module above.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::link::News;
@@ -9,7 +9,8 @@ use crate::start::OsPark;
 use std::sync::atomic::Ordering;
 
 /// What a waiting thread wants to be woken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Stricter ones come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Patience {
     /// The next result of any worker.
     Next,
@@ -27,7 +28,7 @@ impl Core {
     ///
     /// `check` runs under the lock, after everything that had come was taken.
     pub(crate) fn drive<R>(
-        &self,
+        self: &Arc<Self>,
         patience: Patience,
         deadline: Option<Instant>,
         mut check: impl FnMut(&mut Driver) -> Option<R>,
@@ -39,36 +40,53 @@ impl Core {
             driver.poll(self);
             driver.feed(self);
             let answer = check(&mut driver);
+            let arrived = driver.arrived;
             if driver.following > 0 {
                 self.followers.notify_all();
             }
-            if answer.is_some() {
+            let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if answer.is_some() || late {
+                if driver.following == 0 {
+                    // Nobody stays behind that would go on sending.
+                    Self::ensure_fed(self, &mut driver);
+                }
                 return answer;
-            }
-            let now = deadline.map(|_| Instant::now());
-            if deadline <= now && deadline.is_some() {
-                return None;
             }
             driver = if driver.leading {
                 self.follow(driver, patience, deadline)
             } else {
-                self.lead(driver, heard, patience, deadline)
+                self.lead(driver, (heard, arrived), patience, deadline)
             };
         }
     }
 
+    /// Takes what has come without waiting, and tells those who wait for it.
+    pub(crate) fn glance(&self, driver: &mut Driver) {
+        let arrived = driver.arrived;
+        driver.poll(self);
+        if driver.arrived == arrived {
+            return;
+        }
+        if driver.leading {
+            self.ring();
+        }
+        if driver.following > 0 {
+            self.followers.notify_all();
+        }
+    }
+
     /// Waits for the leader to have news. A leader that sleeps for longer than this follower
-    /// wants to is woken, to sleep for less.
+    /// wants to, or that does not watch what was sent since it fell asleep, is woken to
+    /// look again.
     fn follow<'a>(
         &'a self,
         mut driver: MutexGuard<'a, Driver>,
         patience: Patience,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Driver> {
-        let impatient = usize::from(patience == Patience::Next);
         driver.following += 1;
-        driver.impatient += impatient;
-        if impatient > 0 && driver.leads_with != Patience::Next {
+        driver.waiting[patience as usize] += 1;
+        if driver.unwatched || patience < driver.leads_with {
             self.ring();
         }
         let mut driver = match deadline {
@@ -85,7 +103,7 @@ impl Core {
             }
         };
         driver.following -= 1;
-        driver.impatient -= impatient;
+        driver.waiting[patience as usize] -= 1;
         driver
     }
 
@@ -93,15 +111,11 @@ impl Core {
     fn lead<'a>(
         &'a self,
         mut driver: MutexGuard<'a, Driver>,
-        heard: u32,
+        (heard, arrived): (u32, u64),
         patience: Patience,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Driver> {
-        let patience = if driver.impatient > 0 {
-            Patience::Next
-        } else {
-            patience
-        };
+        let patience = driver.strictest(patience);
         driver.leads_with = patience;
         let header = self.control.header();
         let bell = &header.doorbell.0;
@@ -117,18 +131,26 @@ impl Core {
                 });
             driver = self.lock();
             driver.spin = budget;
-            if met {
+            // Without the lock others may have taken what is ours.
+            if met || driver.arrived != arrived {
                 driver.leading = false;
                 return driver;
             }
         }
+        // Spinning has brought nothing, or was no use: what a busy worker has not begun is
+        // better off with an idle one, however quick tasks were so far.
+        driver.even_out(self, 0);
+        let patience = driver.strictest(patience);
+        driver.leads_with = patience;
         if driver.watch(self, patience) {
+            driver.leader_sleeps = true;
             drop(driver);
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             header.awake.0.fetch_sub(1, Ordering::Relaxed);
             bell.sleep(&OsPark, heard, left);
             header.awake.0.fetch_add(1, Ordering::Relaxed);
             driver = self.lock();
+            driver.leader_sleeps = false;
         }
         driver.leading = false;
         driver
@@ -141,6 +163,15 @@ impl Core {
 }
 
 impl Driver {
+    /// The strictest of the leader's own patience and its followers'.
+    fn strictest(&self, own: Patience) -> Patience {
+        match self.waiting {
+            [next, _, _] if next > 0 => Patience::Next,
+            [_, half, _] if half > 0 => own.min(Patience::HalfEmpty),
+            _ => own,
+        }
+    }
+
     /// The words to spin on.
     fn news<'a>(&self, core: &'a Core) -> ([Option<News<'a>>; MOST_SPUN], usize) {
         let mut words = [None; MOST_SPUN];
@@ -160,6 +191,7 @@ impl Driver {
 
     /// Asks every busy worker to ring. Returns `false` when there is news already.
     fn watch(&mut self, core: &Core, patience: Patience) -> bool {
+        self.unwatched = false;
         for index in 0..self.seats.len() {
             let seat = &self.seats[index];
             let busy = seat.in_flight.len();

@@ -16,8 +16,9 @@ use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
+use crate::packing::Packing;
 use crate::parcel::{Body, Parcel};
-use crate::sink::{Packing, Sink};
+use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
@@ -37,7 +38,7 @@ pub(super) fn serve(
     let mut sink = Sink::new(Transport::Shared, Arc::clone(arena)).announcing();
     let mut kept = Kept::new();
     let _unpacking = Unpacking::from(arena);
-    let _packing = Packing::begin();
+    let _packing = Packing::begin(arena);
     loop {
         wait(&lane, page, &header.awake.0, &mut spin);
         let Some((message, payload)) = lane.start() else {

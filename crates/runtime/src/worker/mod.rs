@@ -16,6 +16,7 @@ mod watcher;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use forkyard_os::clock::{now_ns, ticks};
 use forkyard_os::process::{Pid, become_worker, exit_now};
@@ -75,6 +76,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
             Err(error) => {
                 // A pool that ends does not wait for those that are still starting.
                 if !control.header().stop.0.is_raised_for_ever() {
+                    let_watcher_end();
                     eprintln!("forkyard: worker {index} cannot connect its pipe: {error}");
                 }
                 refuse(page, Phase::NoLink)
@@ -83,7 +85,12 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
     });
     let mut ledger = ready(page, generation, context);
     match end {
-        Some(end) => pipe::serve(end, page, context, &arena, &mut ledger),
+        Some(end) => {
+            let ended = pipe::serve(end, page, context, &arena, &mut ledger);
+            if ended == Ended::LineClosed && !control.header().stop.0.is_raised_for_ever() {
+                let_watcher_end();
+            }
+        }
         None => {
             let lane = mapped::worker_lane(&control, index);
             lane::serve(lane, page, context, &arena, &mut ledger);
@@ -91,6 +98,25 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
     }
     leave(page)
 }
+
+/// Why a worker takes no more tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// It was told to end.
+    Told,
+    /// Its line to the supervisor is closed.
+    LineClosed,
+}
+
+/// A line that closes without an order means that the supervisor has died, of which the
+/// watching thread hears a moment later: it must be the one that ends this process, because it
+/// takes the pool's names away.
+fn let_watcher_end() {
+    std::thread::park_timeout(WATCHER_DELAY);
+}
+
+/// How long after its descriptors a dying process itself may be there.
+const WATCHER_DELAY: Duration = Duration::from_millis(500);
 
 fn refuse(page: &WorkerPage, why: Phase) -> ! {
     page.vitals.enter(why);

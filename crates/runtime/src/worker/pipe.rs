@@ -8,14 +8,15 @@ use forkyard_shm::layout::{Header, WorkerPage};
 use forkyard_wire::link::WorkerEnd;
 use forkyard_wire::packets::{Outgoing, window_cost};
 
-use super::header;
 use super::ledger::Ledger;
+use super::{Ended, header};
 use crate::Transport;
 use crate::arena::{RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::Laps;
+use crate::packing::Packing;
 use crate::parcel::{self, Body};
-use crate::sink::{Packing, Sink};
+use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Takes tasks until the pill, or until the supervisor lets go of the pipe.
@@ -25,25 +26,25 @@ pub(super) fn serve(
     context: &'static Context,
     arena: &Arc<RawArena>,
     ledger: &mut Ledger,
-) {
+) -> Ended {
     let header = header(context);
     let mut sink = Sink::new(Transport::Copy, Arc::clone(arena)).announcing();
     let _unpacking = Unpacking::from(arena);
-    let _packing = Packing::begin();
+    let _packing = Packing::begin(arena);
     // Blocks that results spoke of, until the supervisor has taken them.
     let mut kept = std::collections::VecDeque::new();
     let mut position = 0u64;
     loop {
         let Some(frame) = receive(&mut end, page, header, &mut ledger.laps) else {
             ledger.close();
-            return;
+            return Ended::LineClosed;
         };
         let Some((message, input)) = parcel::from_bytes(&frame) else {
-            return;
+            return Ended::Told;
         };
         if message.entry == 0 || header.stop.0.is_raised_for_ever() {
             ledger.close();
-            return;
+            return Ended::Told;
         }
         ledger.begin();
         // Acquire pairs with the Release of `taken` in the supervisor's `take_all`.
@@ -81,7 +82,7 @@ pub(super) fn serve(
         ledger.laps.send();
         ledger.end(message.items, bytes_in, bytes_out);
         if sent.is_err() {
-            return; // the supervisor let go
+            return Ended::LineClosed;
         }
     }
 }

@@ -48,6 +48,12 @@ pub unsafe trait Extents: Send + Sync {
     /// Takes the name away; what is mapped stays. Called more than once, and for names that
     /// never were, when a death is cleaned up after.
     fn unlink(&self, id: ExtentId);
+
+    /// Whether this process has the arena through a fork only: it is its parent's then, and
+    /// nothing of it is given back here. Asked for every block that is taken or given back.
+    fn is_inherited(&self) -> bool {
+        false
+    }
 }
 
 /// A mapped extent: its first byte, and what keeps it mapped. Drop unmaps.

@@ -16,6 +16,7 @@ use super::descriptor::{Descriptor, Fault};
 use super::hold::{Hold, View, joined};
 use super::mapping::Mapping;
 use super::state::Kind;
+use super::warm::ArenaId;
 
 /// A block that this process alone has, to write into. Drop frees it.
 pub struct BlockMut {
@@ -149,6 +150,15 @@ impl Block {
     #[must_use]
     pub fn descriptor(&self) -> Descriptor {
         self.hold.describe(self.view)
+    }
+
+    /// Whether it is a block of this very arena: its descriptor means nothing in another.
+    #[must_use]
+    pub fn is_of(&self, arena: ArenaId) -> bool {
+        self.hold
+            .mapping
+            .as_ref()
+            .is_some_and(|mapping| mapping.core.id() == arena)
     }
 
     /// A handle on a part of the bytes; `None` when the range is not within them.

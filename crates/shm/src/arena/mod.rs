@@ -93,3 +93,5 @@ pub use handle::{Block, BlockMut, Chunk, Lent};
 pub use process::{AllocError, Arena};
 #[cfg(not(loom))]
 pub use reclaim::{ArenaStats, Reclaimed};
+#[cfg(not(loom))]
+pub use warm::ArenaId;

@@ -11,7 +11,7 @@ use super::extents::{ExtentError, Extents};
 use super::handle::{Block, BlockMut, Chunk};
 use super::mapping::Mapping;
 use super::state::Kind;
-use super::warm::Core;
+use super::warm::{ArenaId, Core};
 use crate::OwnerIndex;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -101,6 +101,13 @@ impl Arena {
     #[must_use]
     pub fn owner(&self) -> OwnerIndex {
         self.core.owner
+    }
+
+    /// Tells this arena from the others of this process, as long as it or a handle lives.
+    #[inline]
+    #[must_use]
+    pub fn id(&self) -> ArenaId {
+        self.core.id()
     }
 
     /// The directory that all processes share.

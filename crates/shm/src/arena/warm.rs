@@ -15,6 +15,10 @@ use crate::sync::{AtomicU32, Ordering};
 /// How many freed blocks of a class a process remembers.
 const RECENT_BLOCKS: usize = 128;
 
+/// Tells the arenas of one process apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArenaId(usize);
+
 /// The part of an arena that its handles share with it, and may outlive it with.
 pub(super) struct Core {
     pub(super) owner: OwnerIndex,
@@ -52,10 +56,16 @@ impl Core {
         }
     }
 
+    /// Its address, which no other has while this one lives.
+    #[inline]
+    pub(super) fn id(&self) -> ArenaId {
+        ArenaId(core::ptr::from_ref(self).addr())
+    }
+
     #[inline]
     pub(super) fn is_disowned(&self) -> bool {
         // Relaxed: set before the child of a fork does anything else, by its only thread.
-        self.disowned.load(Ordering::Relaxed) != 0
+        self.disowned.load(Ordering::Relaxed) != 0 || self.extents.is_inherited()
     }
 
     pub(super) fn disown(&self) {

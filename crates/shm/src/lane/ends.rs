@@ -172,21 +172,27 @@ impl SupervisorLane {
     }
 
     /// Takes back the youngest task if the worker has not begun it, copying its payload.
-    pub fn retract(&mut self, into: &mut [u8; INLINE_BYTES]) -> Option<Message> {
+    ///
+    /// # Errors
+    /// When a peer wrote over it: the task is back, but not to be believed.
+    pub fn retract(
+        &mut self,
+        into: &mut [u8; INLINE_BYTES],
+    ) -> Result<Option<Message>, MessageFault> {
         if self.head == self.tail {
-            return None;
+            return Ok(None);
         }
         let slot = self.ring.slot(self.head - 1);
         if !slot.state().retract() {
-            return None;
+            return Ok(None);
         }
         self.head -= 1;
         // SAFETY: FREE again: ours. We wrote message and payload ourselves, but a peer can
         // write here too, so the length is checked like any other.
-        let message = unsafe { slot.read() }.validated().ok()?;
+        let message = unsafe { slot.read() }.validated()?;
         // SAFETY: as in `take`.
         unsafe { into.copy_from_slice(&*slot.payload()) };
-        Some(message)
+        Ok(Some(message))
     }
 
     /// After the worker's death: what the slot at `position` says.

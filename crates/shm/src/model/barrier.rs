@@ -60,7 +60,7 @@ impl Met {
 
 #[test]
 fn barrier_two_meet_twice() {
-    explore(3, || {
+    explore(2, || {
         let met = Met::new();
         let at_b = Arc::clone(&met);
         let b = thread::spawn(move || {
@@ -115,7 +115,7 @@ fn barrier_a_timeout_takes_the_arrival_back() {
 #[test]
 fn barrier_a_dead_participant_breaks_it() {
     for at in 0..7 {
-        explore(4, move || {
+        explore(3, move || {
             let met = Met::new();
             met.barrier(2).join(B);
             let at_b = Arc::clone(&met);

@@ -129,7 +129,7 @@ impl Supervisor<'_> {
 
     fn retract(&mut self) -> Option<u64> {
         let mut bytes = [0; INLINE_BYTES];
-        let message = self.lane.retract(&mut bytes)?;
+        let message = self.lane.retract(&mut bytes).ok().flatten()?;
         assert_eq!(u64::from(bytes[0]), message.entry, "as it was published");
         Some(message.entry)
     }

@@ -34,7 +34,8 @@ impl Guarded {
 
     fn count(&self, which: usize) {
         // SAFETY: loom checks that no other access is concurrent.
-        self.counts.with_mut(|counts| unsafe { (*counts)[which] += 1 });
+        self.counts
+            .with_mut(|counts| unsafe { (*counts)[which] += 1 });
     }
 
     fn counts(&self) -> [u32; 2] {

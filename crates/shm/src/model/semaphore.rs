@@ -107,7 +107,7 @@ fn semaphore_a_search_is_not_fooled() {
 
 #[test]
 fn semaphore_a_timeout_swallows_no_wake() {
-    explore(3, || {
+    explore(2, || {
         let limited = Limited::<1>::new();
         let at_b = Arc::clone(&limited);
         let b = thread::spawn(move || {
@@ -128,7 +128,7 @@ fn semaphore_a_timeout_swallows_no_wake() {
 #[test]
 fn semaphore_the_permits_of_the_dead_are_given_back() {
     for at in 0..7 {
-        explore(3, move || {
+        explore(1, move || {
             let limited = Limited::<1>::new();
             let at_b = Arc::clone(&limited);
             let b = thread::spawn(move || {

@@ -86,8 +86,7 @@ mod tests {
         let ptr = NonNull::from(&mut memory).cast();
         let bytes = SharedArray::<i64>::bytes(3);
         // SAFETY: the array outlives both places, and is reached through them alone.
-        let (mut made, mut met) =
-            unsafe { (Place::zeroed(ptr, bytes), Place::attach(ptr, bytes)) };
+        let (mut made, mut met) = unsafe { (Place::zeroed(ptr, bytes), Place::attach(ptr, bytes)) };
         let one = SharedArray::<i64>::in_place(&mut made, 3).unwrap();
         let other = SharedArray::<i64>::in_place(&mut met, 3).unwrap();
         one[2].store(-5);

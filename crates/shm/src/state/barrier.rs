@@ -257,7 +257,10 @@ impl<'m> Barrier<'m> {
             self.core.bell.ring(park);
             return Ok(Passed::Last);
         };
-        let ended = self.core.bell.wait(deadline, park, |_| self.look().end_of(generation));
+        let ended = self
+            .core
+            .bell
+            .wait(deadline, park, |_| self.look().end_of(generation));
         match ended.or_else(|| self.withdraw(generation)) {
             Some(end) => Ok(end.map(|()| Passed::NotLast)?),
             None => Err(WaitError::TimedOut),
@@ -353,8 +356,8 @@ impl GiveBack for Barrier<'_> {
         let was_member = self.core.members[word].load(Ordering::Relaxed) & bit != 0;
         let mark = u64::from(dead.get()) + 1;
         // First broken, then no member: cut short in between, it is broken again.
-        let broke = was_member
-            && self.change(|seen| seen.broken().is_none().then(|| seen.broken_by(mark)));
+        let broke =
+            was_member && self.change(|seen| seen.broken().is_none().then(|| seen.broken_by(mark)));
         if was_member {
             self.leave(dead);
         }

@@ -152,7 +152,11 @@ mod tests {
     #[test]
     fn the_sleepers_bit_outlives_a_timeout_and_is_taken_by_a_ring() {
         let bell = Bell::default();
-        let up = bell.wait(Deadline::after(Duration::ZERO), &Hook::never(), |_| None::<()>);
+        let up = bell.wait(
+            Deadline::after(Duration::ZERO),
+            &Hook::never(),
+            |_| None::<()>,
+        );
         assert_eq!(up, None);
         bell.sleep(bell.listen(), None, &Hook::once(|| {}));
         assert_eq!(bell.0.load(Ordering::Relaxed), SLEEPERS);

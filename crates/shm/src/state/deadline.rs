@@ -46,7 +46,10 @@ impl Deadline {
     /// How long the next sleep may last; `None` for ever.
     pub(crate) fn left(&mut self) -> Result<Option<Duration>, TimeUp> {
         #[cfg(not(loom))]
-        return match self.end.map(|end| end.checked_duration_since(Instant::now())) {
+        return match self
+            .end
+            .map(|end| end.checked_duration_since(Instant::now()))
+        {
             None => Ok(None),
             Some(None | Some(Duration::ZERO)) => Err(TimeUp),
             Some(left) => Ok(left),

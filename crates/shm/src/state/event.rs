@@ -169,11 +169,7 @@ impl Event {
     ///
     /// # Errors
     /// [`EventWaitError`].
-    pub fn wait_timeout(
-        &self,
-        timeout: Duration,
-        park: &impl Park,
-    ) -> Result<(), EventWaitError> {
+    pub fn wait_timeout(&self, timeout: Duration, park: &impl Park) -> Result<(), EventWaitError> {
         self.wait_before(Deadline::after(timeout), park)
     }
 
@@ -195,12 +191,9 @@ impl Event {
             if seen != asleep {
                 step();
                 // Acquire, when it fails, pairs with the Release in `change`.
-                let entered = self.0.compare_exchange(
-                    seen,
-                    asleep,
-                    Ordering::Relaxed,
-                    Ordering::Acquire,
-                );
+                let entered =
+                    self.0
+                        .compare_exchange(seen, asleep, Ordering::Relaxed, Ordering::Acquire);
                 if let Err(now) = entered {
                     seen = now;
                     continue;

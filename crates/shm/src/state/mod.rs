@@ -51,7 +51,6 @@ mod cell;
 mod deadline;
 mod event;
 mod mutex;
-#[cfg_attr(loom, expect(dead_code, reason = "models own their memory"))]
 mod place;
 mod queue;
 mod raw_mutex;

@@ -314,7 +314,11 @@ mod tests {
         raw.abandon(Z, &Hook::never());
         assert_eq!(raw.try_lock(A), Some(Taken::Broken(Z)));
         assert!(raw.give_back(A, &Hook::never()));
-        assert_eq!(raw.try_lock(Z), Some(Taken::Broken(A)), "the last to leave it");
+        assert_eq!(
+            raw.try_lock(Z),
+            Some(Taken::Broken(A)),
+            "the last to leave it"
+        );
     }
 
     #[test]

@@ -134,7 +134,10 @@ impl<'m> Semaphore<'m> {
 
     /// Takes a permit, sleeping while there is none.
     pub fn acquire<'a, P: Park>(&self, owner: OwnerIndex, park: &'a P) -> Permit<'m, 'a, P> {
-        let taken = self.core.0.wait(Deadline::never(), park, |_| self.search(owner));
+        let taken = self
+            .core
+            .0
+            .wait(Deadline::never(), park, |_| self.search(owner));
         match taken {
             Some(cell) => self.permit(cell, owner, park),
             None => unreachable!("a deadline that never comes has passed"),
@@ -259,7 +262,10 @@ mod tests {
         let held = one.try_acquire(A, &park).unwrap();
         core::mem::forget(other.try_acquire(Z, &park).unwrap());
         core::mem::forget(other.acquire(Z, &park));
-        assert_eq!(one.try_acquire(A, &park).map(|_| ()), Err(NoPermit { permits: 3 }));
+        assert_eq!(
+            one.try_acquire(A, &park).map(|_| ()),
+            Err(NoPermit { permits: 3 })
+        );
         let late = one.acquire_timeout(A, Duration::ZERO, &park).map(|_| ());
         assert_eq!(late, Err(NoPermit { permits: 3 }));
         let waited = Hook::once(|| held.release());
@@ -274,6 +280,12 @@ mod tests {
         let none = Semaphore::in_place(&mut memory.place(), 0).map(|_| ());
         assert!(matches!(none, Err(PlaceError::Count { asked: 0, .. })));
         let many = Semaphore::in_place(&mut memory.place(), 16).map(|_| ());
-        assert!(matches!(many, Err(PlaceError::TooSmall { needed: 64, left: 60 })));
+        assert!(matches!(
+            many,
+            Err(PlaceError::TooSmall {
+                needed: 64,
+                left: 60
+            })
+        ));
     }
 }

@@ -9,6 +9,7 @@ mod leaks;
 mod search;
 mod setup;
 mod shutdown;
+mod signals;
 mod sizes;
 mod start;
 mod threads;
@@ -31,6 +32,7 @@ fn main() {
         leaks::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,
+        signals::SCENARIOS,
         sizes::SCENARIOS,
         start::SCENARIOS,
         threads::SCENARIOS,

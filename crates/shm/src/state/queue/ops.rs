@@ -76,8 +76,7 @@ impl<'m, T: Pod + Send> Queue<'m, T> {
         let next = found.at.next(self.capacity());
         step();
         // Release pairs with the Acquire in `find`; the failure needs nothing.
-        let _ =
-            position.compare_exchange(found.at.0, next.0, Ordering::Release, Ordering::Relaxed);
+        let _ = position.compare_exchange(found.at.0, next.0, Ordering::Release, Ordering::Relaxed);
     }
 
     /// Moves `position` on over a slot that is further on. A slot is at most one lap ahead of
@@ -163,7 +162,10 @@ impl<'m, T: Pod + Send> Queue<'m, T> {
         if found.state != State::new(Kind::Void, lap) {
             return Ok(false);
         }
-        if found.slot.cas(found.state, State::new(Kind::Free, lap.next())) {
+        if found
+            .slot
+            .cas(found.state, State::new(Kind::Free, lap.next()))
+        {
             self.advance(&self.head.head.0, &found);
             self.head.signals.0.space.ring(park);
         }

@@ -124,7 +124,9 @@ impl Position {
     /// read at one instant, and then at least within the ring.
     pub(super) fn since(self, earlier: Self, capacity: usize) -> usize {
         let laps = usize::from(self.lap() != earlier.lap()) * capacity;
-        (laps + self.index()).saturating_sub(earlier.index()).min(capacity)
+        (laps + self.index())
+            .saturating_sub(earlier.index())
+            .min(capacity)
     }
 }
 

@@ -1,0 +1,125 @@
+//! What a program may do to its pool that safe Rust cannot: fork with a pool in its hands, and
+//! let signals interrupt system calls.
+
+#![expect(
+    unsafe_code,
+    reason = "fork and siginterrupt have no safe form, and no crate of ours needs them"
+)]
+
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use forkyard::Pool;
+use serde_bytes::ByteBuf;
+use tests::{census, gate};
+
+unsafe extern "C" {
+    /// fork(2).
+    safe fn fork() -> c_int;
+    /// siginterrupt(3): with a flag of 1, the signal's handler ends system calls with EINTR.
+    safe fn siginterrupt(signal: c_int, flag: c_int) -> c_int;
+    /// _exit(2).
+    safe fn _exit(code: c_int) -> !;
+}
+
+/// SIGINT, on every system.
+const INTERRUPT: c_int = 2;
+
+fn main() {
+    forkyard::init();
+    let mut words = std::env::args().skip(1);
+    let mut word = || words.next().expect("rough SCENARIO TRANSPORT METHOD");
+    let scenario = word();
+    let builder = Pool::builder()
+        .workers(2)
+        .transport(word().parse().expect("a transport"))
+        .start_method(word().parse().expect("a start method"));
+    match scenario.as_str() {
+        "fork" => forked(&builder.build().expect("a pool")),
+        "interrupts" => interrupted(builder),
+        other => panic!("there is no scenario {other:?}"),
+    }
+    println!("{}", tests::victim::SCENARIO_DONE);
+}
+
+fn works(pool: &Pool) {
+    for (n, result) in (0..).zip(pool.map(|n: u64| n + 1, 0..2000)) {
+        assert_eq!(result, Ok(n + 1));
+    }
+}
+
+/// A child that the program itself forks drops its copies; nothing of it is the parent's.
+fn forked(pool: &Pool) {
+    works(pool);
+    let block = pool.arena().copy_from(&[3_u64; 10_000]).expect("a block");
+    let handle = pool.submit(|n: u64| n, 5);
+    let live = pool.arena().stats().live_blocks;
+    let segments = census::segments_of(std::process::id()).len();
+    let names = (pool.abort_handle(), block.clone());
+    let child = fork();
+    if child == 0 {
+        // Everything that a child's end of scope drops, in its order.
+        drop(names);
+        drop(handle);
+        drop(block);
+        // SAFETY: this process is a copy; its parent's pool is never reached through it again.
+        let copy = unsafe { std::ptr::read(pool) };
+        drop(copy);
+        gate::say("child", "dropped");
+        _exit(0)
+    }
+    gate::wait("child");
+    assert_eq!(census::segments_of(std::process::id()).len(), segments);
+    assert_eq!(
+        pool.arena().stats().live_blocks,
+        live,
+        "the child freed a block"
+    );
+    let others = (0..64).map(|_| pool.arena().copy_from(&[4_u64; 10_000]));
+    let others: Vec<_> = others.map(|other| other.expect("a block")).collect();
+    assert!(block.iter().all(|n| *n == 3), "the block was given away");
+    drop(others);
+    assert_eq!(handle.join(), Ok(5));
+    works(pool);
+}
+
+/// Everything that a pool does, in a storm of signals that interrupt system calls.
+fn interrupted(builder: forkyard::PoolBuilder) {
+    let heard = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(INTERRUPT, heard).expect("a handler");
+    assert_eq!(siginterrupt(INTERRUPT, 1), 0);
+    gate::say("storm", std::process::id());
+    gate::wait("it storms");
+    for _ in 0..3 {
+        let pool = builder.clone().build().expect("a pool");
+        for _ in 0..20 {
+            works(&pool);
+            let large = pool.map(
+                |bytes: ByteBuf| bytes,
+                (0..4).map(|_| ByteBuf::from(vec![1; 1 << 20])),
+            );
+            assert!(
+                large
+                    .iter()
+                    .all(|bytes| bytes.as_ref().is_ok_and(|b| b.len() == 1 << 20))
+            );
+            let slow = |n: u64| {
+                std::thread::park_timeout(std::time::Duration::from_millis(5));
+                n
+            };
+            assert_eq!(pool.submit(slow, 1).join(), Ok(1));
+            let mut slow = pool.submit(slow, 2);
+            let early = slow.join_timeout(std::time::Duration::from_millis(1));
+            assert_eq!(early.unwrap_or_else(|| slow.join()), Ok(2));
+        }
+        let died: Result<(), _> = pool.submit(|()| std::process::abort(), ()).join();
+        assert!(
+            matches!(died, Err(forkyard::TaskError::WorkerDied(_))),
+            "{died:?}"
+        );
+        works(&pool);
+        pool.close();
+    }
+    gate::say("calm", "");
+}

@@ -1,0 +1,204 @@
+//! First found wins.
+
+use forkyard::{CheckEvery, Protocol, Search, TaskError};
+
+use tests::gate;
+use tests::patience::{LIVENESS, until};
+
+use crate::Scenario;
+use crate::setup::{Setup, kill_myself, works};
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("search/one-winner", one_winner),
+    ("search/nothing", nothing),
+    ("search/stops", stops),
+    ("search/behind", behind),
+    ("search/shared-finds", shared_finds),
+    ("search/killed", killed),
+    ("search/re-armed", re_armed),
+    ("search/long-finds", long_finds),
+    ("search/panics", panics),
+    ("search/unchecked", unchecked),
+];
+
+/// All find at once; one wins.
+fn one_winner(setup: &Setup) {
+    let pool = setup.pool(3);
+    for protocol in [Protocol::Claim, Protocol::Lock] {
+        for round in 0..300_u64 {
+            let items = (0..6).map(|n| 10 * round + n);
+            let result = pool.first_with(protocol, |_, n: u64| Some(n + 1), items);
+            let first = result.expect("a search");
+            let found = first.found.expect("a find");
+            assert_eq!(first.winners, 1, "{protocol:?}");
+            assert!((10 * round + 1..10 * round + 7).contains(&found.value));
+            assert!(found.worker < 3);
+        }
+    }
+    works(&pool);
+}
+
+/// Nobody finds: every item was searched.
+fn nothing(setup: &Setup) {
+    let pool = setup.pool(2);
+    for count in [0, 1, 50] {
+        let result = pool.first(|_, _: u64| None::<u64>, 0..count);
+        let first = result.expect("a search");
+        assert!(first.found.is_none());
+        assert_eq!((first.winners, first.tasks), (0, count as usize));
+    }
+    works(&pool);
+}
+
+/// Those who search for ever leave when another finds, whatever the check interval, and an
+/// endless input is not read to its end.
+fn stops(setup: &Setup) {
+    for every in [
+        CheckEvery::every(1),
+        CheckEvery::every(1000),
+        CheckEvery::Auto,
+    ] {
+        let pool = setup.builder().workers(3).check_every(every);
+        let pool = pool.build().expect("a pool");
+        for round in 0..5 {
+            let task = |search: &Search<'_>, (n, gate): (u64, String)| {
+                if n == 0 {
+                    until("the others search", LIVENESS, || {
+                        (gate::arrived(&gate) >= 2).then_some(())
+                    });
+                    return Some(n);
+                }
+                gate::arrive(&gate);
+                let mut check = search.checker();
+                while !check.should_stop() {}
+                None
+            };
+            let gate = format!("{every}-{round}");
+            let first = pool.first(task, (0..).map(|n| (n, gate.clone())));
+            let first = first.expect("a search");
+            assert_eq!(first.found.expect("a find").value, 0);
+            assert_eq!(first.winners, 1);
+            assert!(
+                first.stop_latencies.len() >= 2,
+                "{:?}",
+                first.stop_latencies
+            );
+        }
+        works(&pool);
+    }
+}
+
+/// What lies behind a search that takes for ever is searched by somebody else.
+fn behind(setup: &Setup) {
+    let pool = setup.pool(3);
+    for count in [8, 50] {
+        let task = |search: &Search<'_>, n: u64| {
+            if n == 7 {
+                return Some(n);
+            }
+            let mut check = search.checker();
+            while n < 2 && !check.should_stop() {}
+            None
+        };
+        let first = pool.first(task, 0..count).expect("a search");
+        assert_eq!(first.found.expect("a find").value, 7);
+    }
+}
+
+/// A worker dies in its search: with no find that is an error, else the find counts.
+fn killed(setup: &Setup) {
+    let pool = setup.pool(2);
+    let task = |_: &Search<'_>, n: u64| match n {
+        3 => kill_myself(),
+        100 => Some(n),
+        _ => None,
+    };
+    for _ in 0..5 {
+        let lost = pool.first(task, 0..10).map(|first| first.found);
+        assert!(matches!(lost, Err(TaskError::WorkerDied(_))), "{lost:?}");
+        let first = pool.first(task, (0..10).chain([100])).expect("a find");
+        assert_eq!(first.found.expect("a find").value, 100);
+        assert_eq!(first.winners, 1);
+        works(&pool);
+    }
+}
+
+/// No round is stopped by the one before it.
+fn re_armed(setup: &Setup) {
+    let pool = setup.builder().workers(2).check_every(CheckEvery::every(1));
+    let pool = pool.build().expect("a pool");
+    for round in 0..1000_u64 {
+        let task = |search: &Search<'_>, (n, needle): (u64, u64)| {
+            let mut check = search.checker();
+            for _ in 0..50 {
+                if check.should_stop() {
+                    return None;
+                }
+            }
+            (n == needle).then_some(n)
+        };
+        let needle = round % 4;
+        let first = pool
+            .first(task, (0..4).map(|n| (n, needle)))
+            .expect("a search");
+        assert_eq!(
+            first.found.map(|found| found.value),
+            Some(needle),
+            "round {round}"
+        );
+        assert_eq!(first.winners, 1);
+    }
+}
+
+/// Finds that do not fit into the result slot arrive as well.
+fn long_finds(setup: &Setup) {
+    let pool = setup.pool(2);
+    for len in [0, 1, 100, 1000, 5000, 3 << 20] {
+        let task = |_: &Search<'_>, n: usize| Some(vec![4_u8; n]);
+        let first = pool.first(task, [len; 4]).expect("a search");
+        let found = first.found.expect("a find");
+        assert!(found.value == vec![4; len]);
+        assert_eq!(first.winners, 1);
+    }
+}
+
+/// A search that panics is that item's error only.
+fn panics(setup: &Setup) {
+    let pool = setup.pool(2);
+    let task = |_: &Search<'_>, n: u64| {
+        assert!(n != 2, "two is wrong");
+        (n == 9).then_some(n)
+    };
+    let lost = pool.first(task, 0..5).map(|first| first.found);
+    assert!(matches!(lost, Err(TaskError::Panicked(_))), "{lost:?}");
+    let first = pool.first(task, 0..).expect("a find");
+    assert_eq!(first.found.expect("a find").value, 9);
+}
+
+/// Without the second check, a find still comes, though several may believe to have won.
+fn unchecked(setup: &Setup) {
+    let pool = setup.pool(2);
+    for _ in 0..100 {
+        let result = pool.first_with(Protocol::Unchecked, |_, n: u64| Some(n), 0..4);
+        let first = result.expect("a search");
+        assert!(first.winners >= 1);
+        assert!(first.found.expect("a find").value < 4);
+    }
+}
+
+/// A find may be a value in shared memory.
+fn shared_finds(setup: &Setup) {
+    let pool = setup.pool(2);
+    for round in 0..50_u64 {
+        let task = |_: &Search<'_>, n: u64| {
+            let arena = forkyard::context().arena().expect("a worker has one");
+            Some(arena.copy_from(&[n; 1000]).expect("a block"))
+        };
+        let first = pool.first(task, [round; 4]).expect("a search");
+        let values = first.found.expect("a find").value;
+        assert_eq!(values.len(), 1000);
+        assert!(values.iter().all(|n| *n == round));
+    }
+    let left = pool.arena().stats().live_blocks;
+    assert!(left <= 8, "{left} blocks are left");
+}

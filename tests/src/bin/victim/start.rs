@@ -1,0 +1,210 @@
+//! How workers come into being, and what they share with the program then.
+
+use std::io::Write;
+
+use forkyard::{BuildError, StartMethod, TaskError};
+use forkyard_os::process::Signal;
+use tests::patience::{LIVENESS, until};
+use tests::victim::send;
+use tests::{census, gate};
+
+use crate::Scenario;
+use crate::setup::{Setup, works};
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("start/plain", plain),
+    ("start/bad-counts", bad_counts),
+    ("start/threads", threads),
+    ("start/after-context", after_context),
+    ("start/two-pools", two_pools),
+    ("start/zygote-killed", zygote_killed),
+    ("start/prints", prints),
+    ("start/partial-line", partial_line),
+    ("start/replaced-program", replaced_program),
+    ("start/many", many),
+];
+
+fn plain(setup: &Setup) {
+    let pool = setup.pool(2);
+    works(&pool);
+    let worker = |()| {
+        (
+            forkyard::context().worker(),
+            forkyard::context().generation(),
+        )
+    };
+    let (index, generation) = pool.submit(worker, ()).join().expect("a worker");
+    assert!(index.is_some_and(|index| index < 2));
+    assert_eq!(generation, 0);
+    let rows = pool.timings();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.pid > 0 && row.exit.is_none()));
+}
+
+/// No worker at all, and more than a pool holds.
+fn bad_counts(setup: &Setup) {
+    let none = setup.builder().workers(0).build();
+    assert!(matches!(none, Err(BuildError::NoWorkers)), "{none:?}");
+    let many = setup.builder().workers(256).build();
+    let Err(BuildError::TooManyWorkers { asked: 256, limit }) = many else {
+        panic!("{many:?}");
+    };
+    assert_eq!(limit, forkyard::MAX_WORKERS);
+    works(&setup.builder().build().expect("a pool of the default size"));
+}
+
+/// A fork with other threads about is refused, and says why; other starts do not mind.
+fn threads(setup: &Setup) {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let other = std::thread::spawn(move || held.recv());
+    let result = setup.builder().workers(2).build();
+    match (setup.method, result) {
+        (StartMethod::Fork, Err(error @ BuildError::ForkFromThreads { threads: 2 })) => {
+            assert!(error.to_string().contains("2 threads"), "{error}");
+            assert!(census::segments_of(std::process::id()).is_empty());
+        }
+        (StartMethod::Fork, other) => panic!("{other:?}"),
+        (_, result) => works(&result.expect("a pool")),
+    }
+    drop(release);
+    assert!(other.join().expect("it ends").is_err());
+    works(&setup.pool(1));
+}
+
+/// Asking for the context outside a worker does not keep workers from having one.
+fn after_context(setup: &Setup) {
+    assert_eq!(forkyard::context().worker(), None);
+    let pool = setup.pool(1);
+    let worker = pool.submit(|()| forkyard::context().worker(), ()).join();
+    assert_eq!(worker, Ok(Some(0)));
+}
+
+/// Pools after one another, and (where nothing forks this process) next to one another.
+fn two_pools(setup: &Setup) {
+    let one = setup.pool(1);
+    if setup.method == StartMethod::Fork {
+        let two = setup.builder().workers(1).build();
+        assert!(
+            matches!(two, Err(BuildError::ForkFromThreads { .. })),
+            "{two:?}"
+        );
+    } else {
+        let two = setup.pool(2);
+        works(&two);
+        works(&one);
+        drop(two);
+    }
+    works(&one);
+    one.close();
+    works(&setup.pool(1));
+}
+
+/// The process from which workers are forked is killed: whoever waits is told, nobody hangs.
+fn zygote_killed(setup: &Setup) {
+    let pool = setup.pool(2);
+    let task = |()| {
+        gate::arrive("forked");
+        gate::wait("never said");
+        0_u64
+    };
+    let busy: Vec<_> = (0..2).map(|_| pool.submit(task, ())).collect();
+    let queued: Vec<_> = (0..50).map(|n: u64| pool.submit(|n| n, n)).collect();
+    until("both run", LIVENESS, || {
+        (gate::arrived("forked") == 2).then_some(())
+    });
+    let workers: Vec<i32> = pool.timings().iter().map(|row| row.pid).collect();
+    let me = std::process::id().cast_signed();
+    let tag = std::env::var("FY_TEST_TAG").expect("a tag");
+    let zygotes: Vec<i32> = census::tagged(&format!("FY_TEST_TAG={tag}"))
+        .into_iter()
+        .filter(|pid| *pid != me && !workers.contains(pid))
+        .collect();
+    assert_eq!(zygotes.len(), 1, "{workers:?}");
+    send(zygotes[0], Signal::Kill);
+    for handle in busy {
+        let result = handle.join();
+        assert!(
+            matches!(result, Err(TaskError::WorkerDied(_))),
+            "{result:?}"
+        );
+    }
+    for (n, handle) in (0..).zip(queued) {
+        match handle.join() {
+            Err(TaskError::NoWorkers(why)) => assert!(why.contains("zygote"), "{why}"),
+            other => assert_eq!(other, Ok(n)),
+        }
+    }
+    let late = pool.submit(|n: u64| n, 1).join();
+    assert!(
+        matches!(late, Err(TaskError::NoWorkers(_)) | Ok(1)),
+        "{late:?}"
+    );
+    pool.close();
+}
+
+/// What tasks print is the user's: all of it arrives, also without a newline at the end.
+fn prints(setup: &Setup) {
+    let pool = setup.pool(2);
+    let task = |n: u64| {
+        println!("task {n}");
+        eprintln!("also {n}");
+        n
+    };
+    let results = pool.map(task, 0..500);
+    assert!(results.iter().all(Result::is_ok));
+    let raw = |()| {
+        let mut out = std::io::stdout().lock();
+        out.write_all(&[0, 255, b'\n']).expect("it can be written");
+        out.write_all(&vec![b'x'; 100_000])
+            .expect("it can be written");
+        out.write_all(b"\n").expect("it can be written");
+    };
+    assert_eq!(pool.submit(raw, ()).join(), Ok(()));
+    for n in 0..2 {
+        let last = |n: u64| print!("[last {n}]");
+        assert_eq!(pool.submit(last, n).join(), Ok(()));
+    }
+    works(&pool);
+    pool.close();
+    println!();
+}
+
+/// What the program had printed in part is printed once, not once for each process.
+fn partial_line(setup: &Setup) {
+    print!("[partial]");
+    let pool = setup.pool(3);
+    let results = pool.map(|n: u64| println!("{n}"), 0..30);
+    assert!(results.iter().all(Result::is_ok));
+    pool.close();
+    println!();
+}
+
+/// The program's file is replaced while it runs: replacements are of the same build, or refused.
+fn replaced_program(setup: &Setup) {
+    let pool = setup.pool(1);
+    works(&pool);
+    gate::say("running", "");
+    gate::wait("replaced");
+    for _ in 0..3 {
+        let died: Result<(), _> = pool.submit(|()| crate::setup::kill_myself(), ()).join();
+        assert!(matches!(died, Err(TaskError::WorkerDied(_))), "{died:?}");
+        match pool.submit(|n: u64| n + 1, 1).join() {
+            Ok(2) => {}
+            Err(TaskError::NoWorkers(why)) => {
+                assert!(why.contains("another build"), "{why}");
+                return;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    works(&pool);
+}
+
+/// Many more workers than cores.
+fn many(setup: &Setup) {
+    let pool = setup.pool(40);
+    works(&pool);
+    let pids = pool.map(|()| std::process::id(), [(); 400]);
+    assert!(pids.iter().all(Result::is_ok));
+    assert_eq!(pool.close().processes.len(), 40);
+}

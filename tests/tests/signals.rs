@@ -1,0 +1,76 @@
+//! Promise: signals are the supervisor's affair. Workers are out of the terminal's reach, and a
+//! system call that is interrupted is taken up again.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use forkyard_os::process::Signal;
+use tests::victim::send;
+use tests::{Victim, census, victim};
+
+tests::on_every_way! {
+    /// Ctrl-C reaches the supervisor alone; it aborts, and every worker leaves by itself.
+    a_supervisor_that_handles_ctrl_c_ends_in_order => |way| {
+        let mut victim = victim!(way, "signals/handled").start();
+        victim.hear("searching");
+        victim.signal_group("INT");
+        victim.wait().passed();
+    };
+    /// One that does not handle it dies of it, and its workers with it.
+    ctrl_c_ends_everything => |way| {
+        for scenario in ["shutdown/idle", "shutdown/busy"] {
+            let mut victim = victim!(way, scenario).start();
+            victim.hear("up");
+            victim.signal_group("INT");
+            victim.wait().was_killed_by(Signal::Int);
+        }
+    };
+    term_ends_everything => |way| {
+        for scenario in ["shutdown/idle", "shutdown/busy"] {
+            let mut victim = victim!(way, scenario).start();
+            victim.hear("up");
+            victim.signal_group("TERM");
+            victim.wait().was_killed_by(Signal::Term);
+        }
+    };
+    ctrl_c_while_starting_ends_everything => |way| {
+        let mut victim = victim!(way, "shutdown/building").start();
+        victim.hear("up");
+        victim.signal_group("INT");
+        victim.wait().was_swept_after(Signal::Int, victim!(way, "start/plain"));
+    };
+    /// Ctrl-Z stops the supervisor alone, and it goes on where it was.
+    a_stopped_supervisor_goes_on => |way| {
+        let mut victim = victim!(way, "signals/stopped").start();
+        victim.hear("working");
+        for _ in 0..5 {
+            victim.signal_group("TSTP");
+            victim.signal_group("STOP");
+            tests::patience::observe_for(Duration::from_millis(10));
+            victim.signal_group("CONT");
+        }
+        victim.say("enough", "");
+        victim.wait().passed();
+    };
+    /// Each thread of the supervisor is hit all the time, by a handler without SA_RESTART.
+    interrupted_calls_change_nothing => |way| {
+        let rough = Victim::new(env!("CARGO_BIN_EXE_rough"));
+        let mut victim = rough.arg("interrupts").on(way).start();
+        let pid = victim.hear("storm").parse().expect("a pid");
+        victim.say("it storms", "");
+        let calm = victim.folder().join("calm");
+        let end = Instant::now() + tests::patience::LIVENESS;
+        while !calm.exists() && Instant::now() < end {
+            let threads = census::threads_of(pid);
+            if threads.is_empty() {
+                break;
+            }
+            for thread in threads {
+                send(thread, Signal::Int);
+            }
+            // Without a pause the victim would do nothing but handle signals.
+            tests::patience::observe_for(Duration::from_micros(50));
+        }
+        victim.wait().passed();
+    };
+}

@@ -1,0 +1,62 @@
+//! Promise: nothing, one, many, small and large are all the same; what is too large is a typed
+//! error that names the limit, and the pool works on.
+#![forbid(unsafe_code)]
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tests::{Victim, victim};
+
+const LARGE_BYTES: u64 = 300 << 20;
+const HUGE_BYTES: u64 = 2_200 << 20;
+
+tests::on_both_paths! {
+    any_number_of_tasks_will_do => |way| victim!(way, "sizes/counts").passes();
+    any_chunk_size_will_do => |way| victim!(way, "sizes/chunks").passes();
+    map_keeps_the_order => |way| victim!(way, "sizes/order").passes();
+    any_length_will_do => |way| victim!(way, "sizes/edges").passes();
+    a_large_message_arrives => |way| {
+        victim!(way, "sizes/large").arg(LARGE_BYTES).deadline(Duration::from_secs(120)).passes();
+    };
+    many_tasks_need_few_descriptors => |way| {
+        victim!(way, "sizes/queued").after("ulimit -n 256").passes();
+    };
+    a_pool_keeps_its_limit => |way| victim!(way, "sizes/over-the-limit").passes();
+    without_room_no_pool_is_built => |way| in_shm_of("64k", victim!(way, "sizes/tiny-shm"));
+    with_little_room_large_messages_are_refused => |way| {
+        in_shm_of("12m", victim!(way, "sizes/small-shm"));
+    };
+}
+
+#[test]
+#[ignore = "needs 10 GB of memory; run it alone, with --ignored"]
+fn a_huge_message_arrives_by_copy() {
+    let way = tests::Way::named("copy", "spawn");
+    let victim = victim!(way, "sizes/large").arg(HUGE_BYTES);
+    victim.deadline(Duration::from_secs(600)).passes();
+}
+
+#[test]
+#[ignore = "needs 10 GB of memory; run it alone, with --ignored"]
+fn a_huge_message_arrives_by_shared_memory() {
+    let way = tests::Way::named("shared", "spawn");
+    let victim = victim!(way, "sizes/large").arg(HUGE_BYTES);
+    victim.deadline(Duration::from_secs(600)).passes();
+}
+
+/// Runs the victim with a `/dev/shm` of its own; says so where that is not allowed.
+fn in_shm_of(size: &str, victim: Victim) {
+    const OWN: [&str; 3] = ["unshare", "--mount", "--"];
+    let mount = format!("mount -t tmpfs -o size={size} tmpfs /dev/shm");
+    let may = Command::new(OWN[0])
+        .args(&OWN[1..])
+        .args(["sh", "-c", &mount])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if may {
+        victim.under(&OWN).after(&mount).passes();
+    } else {
+        eprintln!("skipped: no right to mount a /dev/shm of our own (run as root on Linux)");
+    }
+}

@@ -32,7 +32,7 @@ impl Dispatch<'_> {
         on_reply: &mut impl FnMut(Decoder),
     ) -> bool {
         while ready.len() < wanted && self.has_budget() {
-            if self.refused || self.stop.is_some_and(|stop| stop()) {
+            if self.refused.is_some() || self.stop.is_some_and(|stop| stop()) {
                 source.exhausted = true;
             }
             let want = self.chunk_items(source.items.size_hint());

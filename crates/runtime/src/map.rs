@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::ChunkSize;
 use crate::arena::Unpacking;
 use crate::driver::{Core, Patience, Reply, Ticket};
+use crate::error::TaskError;
 use crate::packing::Packing;
 use crate::parcel::Parcel;
 use crate::reply::Decoder;
@@ -36,7 +37,7 @@ pub(crate) struct Dispatch<'a> {
     /// Items in the sink that wait for shared memory.
     pub(crate) full: u32,
     /// The pool takes no tasks any more.
-    pub(crate) refused: bool,
+    pub(crate) refused: Option<TaskError>,
     /// Index of the next item.
     pub(crate) next: u64,
     pub(crate) replied: u64,
@@ -63,7 +64,7 @@ impl<'a> Dispatch<'a> {
             batch: core.lock().open_batch(),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
-            refused: false,
+            refused: None,
             next: 0,
             replied: 0,
             bytes_ahead: 0,
@@ -81,12 +82,14 @@ impl<'a> Dispatch<'a> {
         self
     }
 
-    /// Sends every item and hands every reply to `on_reply`, in order of arrival.
+    /// Sends every item and hands every reply to `on_reply`, in order of arrival. Ends early
+    /// when the pool takes no tasks any more; then the items that the iterator still promised
+    /// have had no reply, and their number is returned.
     pub(crate) fn run<In: Serialize>(
         &mut self,
         items: impl Iterator<Item = In>,
         on_reply: &mut impl FnMut(Decoder),
-    ) {
+    ) -> usize {
         let _packing = Packing::begin(&self.core.arena);
         let _unpacking = Unpacking::from(&self.core.arena);
         let mut source = Source {
@@ -106,7 +109,10 @@ impl<'a> Dispatch<'a> {
                 self.hand_over(reply, on_reply);
             }
             if source.is_done() && self.full == 0 && self.replied == self.next {
-                return;
+                return match self.refused {
+                    Some(_) => source.items.size_hint().0,
+                    None => 0,
+                };
             }
             let left = !source.is_done() || self.full > 0;
             let can_send = left && !short && self.has_budget();
@@ -130,7 +136,7 @@ impl<'a> Dispatch<'a> {
         let mut driver = self.core.lock();
         for (ticket, parcel) in ready.drain(..) {
             if let Err(error) = driver.submit(self.core, ticket, parcel) {
-                self.refused = true;
+                self.refused.get_or_insert(error.clone());
                 replies.push_back(Reply {
                     first: ticket.first,
                     items: ticket.items,

@@ -114,7 +114,8 @@ impl Pool {
     ///
     /// `items` is read as workers get room, so that at most a bounded number is in memory.
     /// An item that fails leaves the others alone: it has its own error. Once the pool is
-    /// aborted, no more items are taken from `items`, and those not taken have no entry.
+    /// aborted, no more items are taken from `items`; as many as it still promised by its
+    /// `size_hint` have an entry all the same.
     pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
     where
         F: Fn(In) -> Out + Copy + 'static,
@@ -125,16 +126,17 @@ impl Pool {
         let _ = f;
         let items = items.into_iter();
         let mut results = Vec::with_capacity(items.size_hint().0);
-        Dispatch::new(
+        let mut dispatch = Dispatch::new(
             &self.core,
             trampoline::offset_of(task::<F, In, Out>),
             self.core.options.chunk_size,
-        )
-        .run(items, &mut |reply| decode_into(&mut results, reply));
-        // Every index was replied to, or the pool ended, which replies to all as well.
+        );
+        let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
+        let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);
+        results.resize_with(results.len() + left, || None);
         results
             .into_iter()
-            .map(|result| result.unwrap_or(Err(TaskError::Aborted)))
+            .map(|result| result.unwrap_or_else(|| Err(why.clone())))
             .collect()
     }
 

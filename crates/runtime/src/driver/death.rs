@@ -10,18 +10,17 @@
 
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use forkyard_os::clock::now_ns;
-use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill};
+use forkyard_os::process::{Exit, ExitCause};
 use forkyard_shm::first::settle;
 use forkyard_shm::layout::Phase;
 
 use super::link::Remains;
-use super::{Core, Driver, Escalation, PoolPhase, SeatPhase};
+use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::error::{BuildError, TaskError, WorkerDeath};
 use crate::start::{EXIT_SKIPPED_INIT, OsPark};
-use crate::time::after;
 use crate::{mapped, timings};
 
 /// Why the pool stopped starting workers.
@@ -332,93 +331,7 @@ impl Driver {
             .0
             .store(awake, Ordering::Relaxed);
     }
-
-    /// Ends the pool without finishing its work. Results that are there are kept.
-    pub(crate) fn abort(&mut self, core: &Core, grace: Duration) {
-        let due = after(grace);
-        if self.phase == PoolPhase::Aborted {
-            // Already on its way: it can only be hurried.
-            if let Some((at, Escalation::Term)) = &mut self.escalation {
-                *at = (*at).min(due);
-            }
-            return;
-        }
-        self.poll(core);
-        self.phase = PoolPhase::Aborted;
-        core.control.header().stop.0.raise_for_ever();
-        for (ticket, _) in std::mem::take(&mut self.pending) {
-            self.refuse(ticket, TaskError::Aborted);
-        }
-        for index in 0..self.seats.len() {
-            let runs = !self.seats[index].in_flight.is_empty()
-                && matches!(
-                    self.seats[index].link.remains(0, &core.control, index),
-                    Remains::Running
-                );
-            self.seats[index].cut_short = runs;
-            while let Some(lost) = self.seats[index].in_flight.pop_front() {
-                self.refuse(lost.ticket, TaskError::Aborted);
-            }
-            let seat = &mut self.seats[index];
-            match seat.phase {
-                SeatPhase::Vacant => seat.phase = SeatPhase::Gone,
-                SeatPhase::Starting { .. } | SeatPhase::Up => {
-                    seat.phase = SeatPhase::Ending;
-                    // Wakes a lane's worker that sleeps; one on a pipe sees its end.
-                    if seat.link.works_before_ready() {
-                        self.send_pill(core, index);
-                    } else {
-                        seat.link.sever();
-                    }
-                }
-                SeatPhase::Ending | SeatPhase::Gone => {}
-            }
-        }
-        self.escalation = Some((due, Escalation::Term));
-    }
-
-    /// Does what is due of an abort, and says when to look again.
-    pub(crate) fn escalate(&mut self, now: Instant) -> Option<Instant> {
-        let (due, step) = self.escalation?;
-        if self.all_gone() {
-            self.escalation = None;
-            return None;
-        }
-        if now < due {
-            return Some(due);
-        }
-        match step {
-            Escalation::Term => {
-                self.signal_all(Signal::Term);
-                let next = now + TERM_TO_KILL;
-                self.escalation = Some((next, Escalation::Kill));
-                Some(next)
-            }
-            Escalation::Kill => {
-                self.signal_all(Signal::Kill);
-                self.escalation = Some((now + TERM_TO_KILL, Escalation::Kill));
-                Some(now + TERM_TO_KILL)
-            }
-        }
-    }
-
-    /// Sends every worker process a signal.
-    pub(crate) fn signal_all(&self, signal: Signal) {
-        for pid in self.seats.iter().filter_map(|seat| seat.pid) {
-            signal_pid(pid, signal);
-        }
-    }
 }
 
 /// How many workers may die with the same message next in line, before it is held to be why.
 const MOST_DEATHS: u8 = 3;
-
-/// How long a worker has between SIGTERM and SIGKILL.
-const TERM_TO_KILL: Duration = Duration::from_millis(500);
-
-fn signal_pid(pid: Pid, signal: Signal) {
-    // The process is ours and not yet reaped, so the pid is still its own.
-    if let Err(error) = kill(pid, signal) {
-        tracing::warn!(%pid, %error, "signal not delivered");
-    }
-}

@@ -14,9 +14,10 @@
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
 //! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending),
-//! `collect` (taking), `death` (when a worker is gone), `wait` (leader and followers), `feeder`
+//! `collect` (taking), `death` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
 //! (sending in the background).
 
+mod abort;
 mod collect;
 mod death;
 mod dispatch;
@@ -24,6 +25,7 @@ mod feeder;
 mod link;
 mod pipe;
 mod seat;
+mod starting;
 mod wait;
 
 use std::collections::VecDeque;

@@ -1,0 +1,93 @@
+//! Seats between two processes: making ready for the next, and not waiting for ever.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use forkyard_os::clock::now_ns;
+use forkyard_os::process::{Signal, kill};
+
+use super::{Core, Driver, Escalation, Link, SeatPhase, StartFailure};
+use crate::time::after;
+
+impl Driver {
+    /// Whether an abort has come to killing, and a process that was asked for has not shown.
+    pub(crate) fn kills_the_unseen(&self) -> bool {
+        matches!(self.escalation, Some((_, Escalation::Kill)))
+            && self
+                .seats
+                .iter()
+                .any(|seat| seat.phase == SeatPhase::Ending && seat.pid.is_none())
+    }
+
+    /// Makes the next vacant seat ready for a process that is about to be started.
+    pub(crate) fn take_vacant(&mut self, core: &Core) -> Option<(usize, u32)> {
+        loop {
+            let index = self
+                .seats
+                .iter()
+                .position(|seat| seat.phase == SeatPhase::Vacant)?;
+            match self.prepare(core, index) {
+                Ok(generation) => return Some((index, generation)),
+                Err(error) => {
+                    self.failed_starts += 1;
+                    self.start_failed(core, index, StartFailure::NotStarted(error));
+                    core.ring();
+                }
+            }
+        }
+    }
+
+    /// Clears a vacant seat's page for its next process, whose generation is returned.
+    fn prepare(&mut self, core: &Core, index: usize) -> Result<u32, String> {
+        let page = core.control.page(index);
+        page.reset();
+        let seat = &mut self.seats[index];
+        if let Link::Pipe(pipe) = &mut seat.link {
+            let name = pipe.listen().map_err(|error| error.to_string())?;
+            if !page.link.set(&name) {
+                return Err(format!(
+                    "the pipe's name is too long, make TMPDIR shorter: {name}"
+                ));
+            }
+        }
+        if seat.started {
+            seat.generation += 1;
+        }
+        seat.started = true;
+        seat.start_timed_out = false;
+        seat.last = (0, 0);
+        seat.taken = 0;
+        seat.phase = SeatPhase::Starting {
+            deadline: after(core.options.start_timeout),
+        };
+        let orders = &page.orders;
+        orders.generation.store(seat.generation, Ordering::Relaxed);
+        orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
+        Ok(seat.generation)
+    }
+
+    /// Kills workers that are not ready in time; returns the next such deadline, and whether
+    /// there is one that was asked for and is not even there.
+    pub(crate) fn overdue(&mut self, now: Instant) -> (Option<Instant>, bool) {
+        let mut next: Option<Instant> = None;
+        let mut unanswered = false;
+        for seat in &mut self.seats {
+            let SeatPhase::Starting { deadline } = seat.phase else {
+                continue;
+            };
+            if seat.start_timed_out {
+                continue;
+            }
+            if now < deadline {
+                next = Some(next.map_or(deadline, |at| at.min(deadline)));
+            } else {
+                seat.start_timed_out = true;
+                match seat.pid {
+                    Some(pid) => drop(kill(pid, Signal::Kill)),
+                    None => unanswered = true,
+                }
+            }
+        }
+        (next, unanswered)
+    }
+}

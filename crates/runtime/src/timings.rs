@@ -10,7 +10,7 @@ use crate::driver::{Core, Seat};
 
 /// One worker process, from the moment it was started to the moment it was reaped.
 ///
-/// `wall` equals [`Stages::sum`] plus [`residual`](Self::residual), which is what the
+/// `wall` equals [`Stages::sum`] plus [`residual_ns`](Self::residual_ns), which is what the
 /// measurement could not attribute.
 #[derive(Debug, Clone)]
 pub struct ProcessTimings {
@@ -119,7 +119,12 @@ pub(crate) fn of_reaped(
 /// The timings so far of a process that lives, or is about to.
 pub(crate) fn of_live(core: &Core, seat: &Seat) -> ProcessTimings {
     let mut timings = of_page(core, seat, now_ns(), !seat.in_flight.is_empty());
-    timings.pid = seat.pid.map_or(0, Pid::as_raw);
+    // A forked worker may be at work before the zygote's word of it is heard.
+    let vitals = &core.control.page(seat.index).vitals;
+    timings.pid = seat.pid.map_or_else(
+        || vitals.pid.load(Ordering::Relaxed).cast_signed(),
+        Pid::as_raw,
+    );
     timings
 }
 

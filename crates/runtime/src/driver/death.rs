@@ -213,6 +213,7 @@ impl Driver {
     /// Resolves or takes back what a dead worker had in flight. Returns whether it died in
     /// the middle of a task.
     fn bury_messages(&mut self, core: &Core, index: usize, death: &WorkerDeath) -> bool {
+        let was_up = self.seats[index].phase == SeatPhase::Up;
         let fault = self.seats[index].fault.take();
         let mut running = false;
         let mut unbegun = Vec::new();
@@ -227,7 +228,7 @@ impl Driver {
             match remains {
                 Remains::Unbegun(mut parcel) => {
                     // The next in line may be what kills: one too large to be received.
-                    ticket.deaths += u8::from(nth == 0);
+                    ticket.deaths += u8::from(nth == 0 && was_up);
                     if ticket.deaths >= MOST_DEATHS {
                         self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
                     } else {

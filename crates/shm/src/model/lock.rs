@@ -66,7 +66,7 @@ fn lock_two_take_turns() {
 
 #[test]
 fn lock_three_take_turns() {
-    explore(5, || {
+    explore(4, || {
         let guarded = Guarded::new();
         let others = [B, C].map(|owner| {
             let guarded = Arc::clone(&guarded);
@@ -102,7 +102,7 @@ fn lock_of_a_dead_holder_is_given_back() {
 #[test]
 fn lock_of_a_dead_holder_is_given_back_to_two() {
     for at in 0..6 {
-        explore(4, move || {
+        explore(3, move || {
             let guarded = Guarded::new();
             let at_b = Arc::clone(&guarded);
             let b = thread::spawn(move || {

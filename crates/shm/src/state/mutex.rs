@@ -96,7 +96,8 @@ pub enum NotLocked<G> {
     OwnerDied(OwnerDied<G>),
     /// Another holds it.
     #[error(
-        "owner {} holds the mutex; try again, or wait longer", holder.map_or(0, OwnerIndex::get)
+        "{} holds the mutex; try again, or wait longer",
+        holder.map_or_else(|| "another owner".to_owned(), |owner| format!("owner {}", owner.get()))
     )]
     Held {
         /// Who held it a moment later, if anybody did.
@@ -235,6 +236,14 @@ impl<T, P: Park> DerefMut for MutexGuard<'_, T, P> {
     }
 }
 
+impl<T, P: Park> fmt::Debug for MutexGuard<'_, T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MutexGuard")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<T, P: Park> Drop for MutexGuard<'_, T, P> {
     fn drop(&mut self) {
         if !self.panicked_before && std::thread::panicking() {
@@ -259,16 +268,15 @@ mod tests {
     fn every_holder_learns_of_a_death_until_one_repairs() {
         let (mutex, park) = (SharedMutex::new(1_u64), Hook::never());
         core::mem::forget(mutex.lock(B, &park).unwrap());
-        let held = mutex.try_lock(A, &park).map(|_| ()).unwrap_err();
+        let held = mutex.try_lock(A, &park).unwrap_err();
         assert!(matches!(held, NotLocked::Held { holder: Some(B) }));
         assert!(held.to_string().starts_with("owner 7 holds the mutex"));
         assert!(mutex.give_back(B, &park));
         for _ in 0..2 {
-            let died = mutex.lock(A, &park).map(|_| ()).unwrap_err();
+            let died = mutex.lock(A, &park).unwrap_err();
             assert_eq!((died.owner, *died.guard), (B, 1));
         }
-        let NotLocked::OwnerDied(mut died) = mutex.try_lock(A, &park).map(|_| ()).unwrap_err()
-        else {
+        let NotLocked::OwnerDied(mut died) = mutex.try_lock(A, &park).unwrap_err() else {
             panic!("held");
         };
         *died.guard = 2;
@@ -286,6 +294,6 @@ mod tests {
             std::panic::resume_unwind(Box::new(()));
         }));
         assert!(half.is_err());
-        assert_eq!(mutex.lock(A, &park).map(|_| ()).unwrap_err().owner, B);
+        assert_eq!(mutex.lock(A, &park).unwrap_err().owner, B);
     }
 }

@@ -1,7 +1,8 @@
 //! A process dies at every step of a push, a pop, a close and a recovery.
 
 use super::super::{GiveBack, PopError, PushError, Queue};
-use super::{Memory, Peer, Sleepers};
+use super::Memory;
+use super::peers::{Peer, Sleepers};
 use crate::OwnerIndex;
 use crate::steps::armed::die_at;
 

@@ -1,15 +1,17 @@
 //! Many at once, who die at random steps and are reaped at once.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::mem::ManuallyDrop;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use super::super::{GiveBack, PopError, Queue, Semaphore, SharedMutex};
-use super::{Memory, Sleepers};
+use super::super::{GiveBack, NotLocked, OwnerDied, PopError, Queue, Semaphore, SharedMutex};
+use super::Memory;
+use super::peers::Sleepers;
 use crate::OwnerIndex;
 use crate::steps::armed::die_at;
 
-/// A generator of Knuth's constants: the tests need no better one.
+/// A linear congruential generator of Knuth's: the tests need no better one.
 struct Dice(u64);
 
 impl Dice {
@@ -20,68 +22,175 @@ impl Dice {
             .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % sides) as u32
     }
+
+    /// A step to die at: in about every third operation.
+    fn step(&mut self) -> u32 {
+        self.below(24)
+    }
 }
 
-const EACH: u64 = 2000;
+const ATTEMPTS: u64 = 1500;
+
+/// Who made an item, and its number among all that this one tried to push.
+type Item = [u64; 2];
+
+/// What became of a producer's attempts.
+#[derive(Default)]
+struct Pushed {
+    in_it: Vec<Item>,
+    voided: Vec<Item>,
+}
+
+fn produce(queue: Queue<'_, Item>, number: u8, park: &Sleepers) -> Pushed {
+    let (owner, mut dice) = (OwnerIndex::new(number), Dice(number.into()));
+    let mut pushed = Pushed::default();
+    for attempt in 0..ATTEMPTS {
+        let item = [number.into(), attempt];
+        if die_at(dice.step(), || queue.push(owner, item, park).unwrap()).is_some() {
+            pushed.in_it.push(item);
+        } else if queue.give_back(owner, park).voided == 1 {
+            pushed.voided.push(item);
+        }
+    }
+    pushed
+}
+
+/// What a consumer got, and how often it died and may have taken an item.
+fn consume(queue: Queue<'_, Item>, number: u8, dies: bool, park: &Sleepers) -> (Vec<Item>, usize) {
+    let (owner, mut dice) = (OwnerIndex::new(number), Dice(number.into()));
+    let (mut popped, mut doubtful) = (vec![], 0);
+    loop {
+        let step = if dies { dice.step() } else { u32::MAX };
+        match die_at(step, || queue.pop(owner, park)) {
+            Some(Ok(item)) => popped.push(item),
+            Some(Err(PopError::Closed)) => return (popped, doubtful),
+            Some(Err(other)) => panic!("{other}"),
+            None => doubtful += 1 - queue.give_back(owner, park).returned,
+        }
+    }
+}
 
 /// Two producers, two consumers, a queue of three, and a death every few operations.
-#[test]
-fn queue_random_deaths_lose_and_double_nothing() {
+fn queue_life(consumers_die: bool) {
     let park = Sleepers::leaked();
-    let memory = Memory::leaked(Queue::<[u64; 2]>::bytes(3));
-    let queue = Queue::<[u64; 2]>::in_place(&mut memory.place(), 3).unwrap();
-    let popped = Mutex::new(vec![]);
-    let (doubtful, deaths) = (AtomicU64::new(0), AtomicU64::new(0));
+    let memory = Memory::leaked(Queue::<Item>::bytes(3));
+    let queue = Queue::<Item>::in_place(&mut memory.place(), 3).unwrap();
+    let (pushed, popped) = thread::scope(|scope| {
+        let producers = [1, 2].map(|n| scope.spawn(move || produce(queue, n, park)));
+        let consumers = [3, 4].map(|n| scope.spawn(move || consume(queue, n, consumers_die, park)));
+        let pushed = producers.map(|producer| producer.join().unwrap());
+        queue.close(park);
+        (pushed, consumers.map(|consumer| consumer.join().unwrap()))
+    });
+    let doubtful: usize = popped.iter().map(|(_, doubtful)| doubtful).sum();
+    let mut all: Vec<_> = popped
+        .iter()
+        .flat_map(|(items, _)| items)
+        .copied()
+        .collect();
+    while let Ok(item) = queue.try_pop(OwnerIndex::SUPERVISOR, park) {
+        all.push(item);
+    }
+    let found: HashSet<_> = all.iter().collect();
+    assert_eq!(found.len(), all.len(), "none is doubled");
+    let mut lost = 0;
+    for Pushed { in_it, voided } in &pushed {
+        assert!(voided.len() > 10, "{}", voided.len());
+        assert!(voided.iter().all(|item| !found.contains(item)));
+        lost += in_it.iter().filter(|item| !found.contains(item)).count();
+    }
+    // Each consumer that died had taken one item at most.
+    assert!(lost <= doubtful, "{lost} lost, {doubtful} deaths");
+    if !consumers_die {
+        for (items, _) in &popped {
+            for producer in [1, 2] {
+                let mine = items.iter().filter(|item| item[0] == producer);
+                assert!(mine.is_sorted(), "in the order of the pushes");
+            }
+        }
+    }
+}
+
+#[test]
+fn queue_random_deaths_of_producers() {
+    queue_life(false);
+}
+
+#[test]
+fn queue_random_deaths_of_all() {
+    queue_life(true);
+}
+
+#[test]
+fn mutex_random_deaths_leave_no_half_change_unknown() {
+    let park = Sleepers::leaked();
+    let pair = SharedMutex::new([0_u64; 2]);
+    let deaths = AtomicU32::new(0);
     thread::scope(|scope| {
-        let producers = [1_u8, 2].map(|number| {
+        for number in 1..=3_u8 {
+            let (pair, deaths) = (&pair, &deaths);
             scope.spawn(move || {
                 let (owner, mut dice) = (OwnerIndex::new(number), Dice(number.into()));
-                // Dies and begins again where it got to: what was voided is pushed anew, what
-                // was in when it died is not.
-                for item in 0..EACH {
-                    let item = [number.into(), item];
-                    while die_at(dice.below(40), || queue.push(owner, item, park)).is_none() {
-                        let recovered = queue.give_back(owner, park);
-                        let unclaimed = recovered.voided == 0;
-                        if unclaimed && !claims_again(queue, item) {
-                            break;
-                        }
-                    }
-                }
-            })
-        });
-        for number in [3_u8, 4] {
-            let (popped, doubtful, deaths) = (&popped, &doubtful, &deaths);
-            scope.spawn(move || {
-                let (owner, mut dice) = (OwnerIndex::new(number), Dice(number.into()));
-                loop {
-                    match die_at(dice.below(40), || queue.pop(owner, park)) {
-                        Some(Ok(item)) => popped.lock().unwrap().push(item),
-                        Some(Err(PopError::Closed)) => return,
-                        Some(Err(other)) => panic!("{other}"),
-                        None => {
-                            deaths.fetch_add(1, Ordering::Relaxed);
-                            let returned = queue.give_back(owner, park).returned;
-                            doubtful.fetch_add(1 - returned as u64, Ordering::Relaxed);
-                        }
+                for _ in 0..ATTEMPTS {
+                    let life = || {
+                        let (guard, sound) = match pair.lock(owner, park) {
+                            Ok(guard) => (guard, true),
+                            Err(OwnerDied { guard, .. }) => (guard, false),
+                        };
+                        let mut guard = ManuallyDrop::new(guard);
+                        assert!(!sound || guard[0] == guard[1]);
+                        guard[1] = guard[0];
+                        guard.repair();
+                        guard[0] += 1;
+                        crate::steps::step();
+                        guard[1] += 1;
+                        drop(ManuallyDrop::into_inner(guard));
+                    };
+                    if die_at(dice.below(12), life).is_none() {
+                        deaths.fetch_add(1, Ordering::Relaxed);
+                        pair.give_back(owner, park);
                     }
                 }
             });
         }
-        for producer in producers {
-            producer.join().unwrap();
-        }
-        queue.close(park);
     });
-    while let Ok(item) = queue.try_pop(OwnerIndex::SUPERVISOR, park) {
-        popped.lock().unwrap().push(item);
-    }
-    let mut popped = popped.into_inner().unwrap();
-    let all = popped.len() as u64;
-    popped.sort_unstable();
-    popped.dedup();
-    assert_eq!(popped.len() as u64, all, "none is doubled");
     assert!(deaths.into_inner() > 100);
-    // Each death that returned nothing may have had one item, or been before or after.
-    assert!(all + doubtful.into_inner() + LOST_AT_STEP_ZERO.load(Ordering::Relaxed) >= 2 * EACH);
+    let last = pair.try_lock(OwnerIndex::SUPERVISOR, park);
+    assert!(
+        !matches!(last, Err(NotLocked::Held { .. })),
+        "broken at worst"
+    );
+}
+
+#[test]
+fn semaphore_random_deaths_keep_the_limit() {
+    let park = Sleepers::leaked();
+    let memory = Memory::leaked(Semaphore::bytes(2));
+    let permits = Semaphore::in_place(&mut memory.place(), 2).unwrap();
+    let inside = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for number in 1..=4_u8 {
+            let inside = &inside;
+            scope.spawn(move || {
+                let (owner, mut dice) = (OwnerIndex::new(number), Dice(number.into()));
+                for _ in 0..ATTEMPTS {
+                    let mut counted = false;
+                    let life = || {
+                        let permit = ManuallyDrop::new(permits.acquire(owner, park));
+                        assert!(inside.fetch_add(1, Ordering::Relaxed) < 2);
+                        counted = true;
+                        crate::steps::step();
+                        inside.fetch_sub(1, Ordering::Relaxed);
+                        counted = false;
+                        ManuallyDrop::into_inner(permit).release();
+                    };
+                    if die_at(dice.below(12), life).is_none() {
+                        inside.fetch_sub(u32::from(counted), Ordering::Relaxed);
+                        permits.give_back(owner, park);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(permits.free(), 2);
 }

@@ -47,7 +47,7 @@ fn pids() -> impl Iterator<Item = i32> {
 /// The threads of a process.
 #[must_use]
 pub fn threads_of(pid: i32) -> Vec<i32> {
-    entries(&format!("/proc/{pid}/task"))
+    entries(format!("/proc/{pid}/task"))
         .into_iter()
         .filter_map(|name| name.to_str()?.parse().ok())
         .collect()

@@ -1,6 +1,7 @@
 //! How a test, its victim and the victim's tasks tell each other where they are: by files in the
 //! folder of the run, which every process of it finds in its environment.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ pub fn folder() -> PathBuf {
 }
 
 /// Says `text` under `name`.
-pub fn say(name: &str, text: impl ToString) {
+pub fn say(name: &str, text: impl Display) {
     say_in(&folder(), name, text);
 }
 
@@ -40,7 +41,7 @@ pub fn wait(name: &str) {
 ///
 /// # Panics
 /// When the folder cannot be written.
-pub fn say_in(folder: &Path, name: &str, text: impl ToString) {
+pub fn say_in(folder: &Path, name: &str, text: impl Display) {
     // Renamed into place, so that whoever sees it sees all of it.
     let draft = folder.join(format!("{name}.{}", std::process::id()));
     fs::write(&draft, text.to_string()).expect("the folder of the run can be written");

@@ -2,7 +2,7 @@
 //! at what it left behind.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Victim {
     }
 
     /// With one more argument.
-    pub fn arg(mut self, argument: impl ToString) -> Self {
+    pub fn arg(mut self, argument: impl Display) -> Self {
         self.arguments.push(argument.to_string().into());
         self
     }
@@ -59,7 +59,7 @@ impl Victim {
     }
 
     /// With a variable in its environment.
-    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn env(mut self, name: &str, value: impl Display) -> Self {
         self.variables.push((name.into(), value.to_string().into()));
         self
     }
@@ -187,7 +187,7 @@ impl Running {
     }
 
     /// Tells the victim something.
-    pub fn say(&self, name: &str, text: impl ToString) {
+    pub fn say(&self, name: &str, text: impl Display) {
         gate::say_in(self.folder(), name, text);
     }
 

@@ -59,7 +59,7 @@ fn messages_of_all_sizes_go_there_and_back() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for _ in sizes {
-                let count = || {
+                let count = |_: usize| {
                     taken.fetch_add(1, Ordering::Release);
                 };
                 let task = worker.recv(count).unwrap();

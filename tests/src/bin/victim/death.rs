@@ -32,6 +32,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 
 const LARGE_BYTES: usize = 64 << 20;
 
+#[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
 fn die(how: String) -> u64 {
     match how.as_str() {
         "kill" => kill_myself(),
@@ -211,6 +212,7 @@ fn while_idle(setup: &Setup) {
 }
 
 /// Says its pid, and then does nothing for ever.
+#[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
 fn hold(name: String) -> u64 {
     gate::say(&name, std::process::id());
     gate::wait("never said");

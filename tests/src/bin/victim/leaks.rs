@@ -45,7 +45,7 @@ fn one_pool(setup: &Setup, number: usize) {
     works(&pool);
     let _block = pool.arena().copy_from(&[1_u8; 100_000]).expect("a block");
     let echo = pool.submit(|bytes: ByteBuf| bytes, ByteBuf::from(vec![1; 300_000]));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         pool.close();
         assert!(echo.join().is_ok());
     } else {

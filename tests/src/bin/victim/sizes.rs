@@ -57,7 +57,7 @@ fn chunks(setup: &Setup) {
 fn order(setup: &Setup) {
     let pool = setup.pool(2);
     let task = |n: u64| {
-        crate::setup::spin(if n % 7 == 0 { 3000 } else { 10 });
+        crate::setup::spin(if n.is_multiple_of(7) { 3000 } else { 10 });
         n
     };
     let results = pool.map(task, 0..500);

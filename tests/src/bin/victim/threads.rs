@@ -4,11 +4,14 @@ use std::num::NonZeroUsize;
 
 use forkyard::{ChunkSize, Pool, Shared, TaskError};
 
+use tests::gate;
+
 use crate::Scenario;
 use crate::setup::{Setup, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("threads/together", together),
+    ("threads/long-and-short", long_and_short),
     ("threads/nested", nested),
     ("threads/nested-shared", nested_shared),
     ("threads/iterator-panics", iterator_panics),
@@ -39,6 +42,31 @@ fn together(setup: &Setup) {
                 }
             });
         }
+    });
+    works(pool);
+}
+
+/// Who waits for a short task is not held up by who waits for a long one.
+fn long_and_short(setup: &Setup) {
+    let pool = &setup.pool(2);
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| {
+            let task = |n: u64| {
+                gate::say("long", n);
+                gate::wait("short ones are done");
+                n
+            };
+            pool.submit(task, 5).join()
+        });
+        gate::wait("long");
+        let busy = scope.spawn(|| pool.map(|n: u64| n, 0..20_000).len());
+        for n in 0..300 {
+            // The one behind the long task, if any, has to come round it.
+            assert_eq!(pool.submit(|n: u64| n, n).join(), Ok(n));
+        }
+        assert_eq!(busy.join().expect("it ends"), 20_000);
+        gate::say("short ones are done", "");
+        assert_eq!(long.join().expect("it ends"), Ok(5));
     });
     works(pool);
 }

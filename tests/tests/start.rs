@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::process::Command;
 
 use tests::{Ended, Victim, victim};
 
@@ -43,7 +44,13 @@ tests::on_ways! {
     a_replaced_program_is_never_mixed [spawn, fork, forkserver] |way| {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("program");
-        fs::copy(env!("CARGO_BIN_EXE_victim"), &program).expect("a copy");
+        // By another process: a test that forks while this one has the copy open for writing
+        // would keep it from being executed.
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_victim"))
+            .arg(&program)
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()));
         let victim = Victim::new(&program).arg("start/replaced-program").on(way);
         let mut victim = victim.start();
         victim.hear("running");

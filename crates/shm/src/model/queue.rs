@@ -170,10 +170,12 @@ fn queue_closed_while_two_pop() {
             let pop = || at_b.try_number(at_b.queue().pop(B, &at_b.futex));
             core::iter::from_fn(pop).count()
         });
-        shared.queue().close(&shared.futex);
+        let at_c = Arc::clone(&shared);
+        let c = thread::spawn(move || at_c.queue().close(&at_c.futex));
         let pop = || shared.try_number(shared.queue().pop(A, &shared.futex));
         let popped = core::iter::from_fn(pop).count();
         assert_eq!(popped + b.join().expect("no panic"), 1);
+        c.join().expect("no panic");
     });
 }
 

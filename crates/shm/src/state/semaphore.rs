@@ -121,13 +121,16 @@ impl<'m> Semaphore<'m> {
         let start = usize::from(owner.get()) % self.permits.len().max(1);
         let (before, after) = self.permits.split_at(start);
         after.iter().chain(before).find(|cell| {
-            if cell.0.load(Ordering::Relaxed) != 0 {
+            // Acquire, also when the exchange fails, pairs with the Release below: who finds a
+            // permit held has heard what its holder rang before it took this one, and so does
+            // not believe in vain that all are held.
+            if cell.0.load(Ordering::Acquire) != 0 {
                 return false;
             }
             step();
-            // Acquire pairs with the Release in `put_back`.
+            // Acquire pairs with the Release in `put_back`; Release, see above.
             cell.0
-                .compare_exchange(0, mark(owner), Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange(0, mark(owner), Ordering::AcqRel, Ordering::Acquire)
                 .is_ok()
         })
     }

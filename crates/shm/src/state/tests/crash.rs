@@ -4,6 +4,7 @@
 //! meanwhile are threads of their own, on a futex that wakes exactly whom it is told to.
 
 use core::mem::ManuallyDrop;
+use core::time::Duration;
 use std::sync::Mutex;
 
 use super::super::{
@@ -25,6 +26,7 @@ fn at_every_step(least: u32, dies: impl Fn(u32) -> bool) {
     let mut at = 0;
     while dies(at) {
         at += 1;
+        assert!(at < 50, "there is no end of steps");
     }
     assert!(at >= least, "only {at} steps were tried");
 }
@@ -108,6 +110,12 @@ fn mutex_crash_of_a_waiter_at_every_step() {
 /// leaves word of the other that sleeps.
 #[test]
 fn mutex_a_timeout_that_swallows_a_wake_leaves_word() {
+    // On a busy machine the time may be up before the sleep that this is about.
+    while !swallow_a_wake() {}
+}
+
+/// Whether there was a wake to swallow.
+fn swallow_a_wake() -> bool {
     let (park, pair) = (Sleepers::leaked(), &*Box::leak(Box::new(Pair::new([0; 2]))));
     let silent = Box::leak(Box::new(Hook::never()));
     let ours = Mutex::new(Some(pair.lock(US, silent).unwrap()));
@@ -118,12 +126,16 @@ fn mutex_a_timeout_that_swallows_a_wake_leaves_word() {
         drop(ours.lock().unwrap().take());
         *barged.lock().unwrap() = Some(pair.try_lock(US, park).unwrap());
     });
-    let soon = core::time::Duration::from_millis(20);
-    let late = pair.lock_timeout(VICTIM, soon, &woken).map(drop);
+    let limit = Duration::from_millis(50);
+    let late = pair.lock_timeout(VICTIM, limit, &woken);
     assert!(matches!(late, Err(NotLocked::Held { .. })));
     drop(late);
+    if ours.lock().unwrap().is_some() {
+        return false;
+    }
     drop(barged.lock().unwrap().take());
     assert_eq!(peer.end("the one that sleeps"), None);
+    true
 }
 
 #[test]
@@ -193,7 +205,7 @@ fn event_crash_of_a_waiter_at_every_step() {
         let set = Hook::once(|| elsewhere(|| event.set(park)));
         let survived = die_at(at, || event.wait(&set).unwrap());
         assert!(!event.give_back(VICTIM, park));
-        let late = event.wait_timeout(core::time::Duration::ZERO, park);
+        let late = event.wait_timeout(Duration::ZERO, park);
         assert!(survived.is_none() || late.is_ok());
         if late == Err(EventWaitError::TimedOut) {
             event.set(park);
@@ -293,50 +305,4 @@ fn barrier_crash_of_the_last_at_every_step() {
         check_barrier(barrier, peer, at);
         survived.is_none()
     });
-}
-
-/// The victim comes first, waits, and gives up or passes, with another that waits.
-#[test]
-fn barrier_crash_of_a_waiter_at_every_step() {
-    for in_time in [false, true] {
-        at_every_step(4, |at| {
-            let park = Sleepers::leaked();
-            let memory = Memory::leaked(Barrier::bytes());
-            let barrier = Barrier::in_place(&mut memory.place(), 3).unwrap();
-            let peer = Peer::start(move || barrier.wait(OTHER, park));
-            park.until(1);
-            let third = Hook::once(|| {
-                if in_time {
-                    elsewhere(|| barrier.wait(US, park).unwrap());
-                }
-            });
-            let soon = core::time::Duration::from_millis(20);
-            let survived = die_at(at, || barrier.wait_timeout(VICTIM, soon, &third));
-            assert!(
-                survived.is_none_or(|passed| passed.is_ok() == in_time),
-                "step {at}"
-            );
-            if at == 0 {
-                // Not a member yet: it counts as one that never came.
-                assert!(!barrier.give_back(VICTIM, park));
-                barrier.abort(park);
-                assert_eq!(peer.end("the waiter"), Err(BarrierBroken { by: None }));
-                return survived.is_none();
-            }
-            assert!(barrier.give_back(VICTIM, park), "step {at}");
-            let told = peer.end("the waiter");
-            let broken = BarrierBroken { by: Some(VICTIM) };
-            assert!(
-                told == Err(broken) || told.is_ok() && in_time,
-                "step {at}: {told:?}"
-            );
-            barrier.reset(park);
-            assert_eq!(
-                (barrier.waiting(), barrier.broken()),
-                (0, None),
-                "step {at}"
-            );
-            survived.is_none()
-        });
-    }
 }

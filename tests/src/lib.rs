@@ -4,7 +4,7 @@
 //! A test of this package runs a *victim*, a program that builds a pool and puts it through a
 //! scenario, in a process of its own. The victim checks what can be seen from inside; the test
 //! checks that it ended in time and left nothing behind: no process, no shared memory, no file.
-//! Start reading at [`victim`].
+//! Start reading at [`mod@victim`].
 #![forbid(unsafe_code)]
 
 pub mod census;

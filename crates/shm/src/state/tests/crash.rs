@@ -306,3 +306,50 @@ fn barrier_crash_of_the_last_at_every_step() {
         survived.is_none()
     });
 }
+
+/// The victim waits with another, and gives up or passes.
+#[test]
+fn barrier_crash_of_a_waiter_at_every_step() {
+    for in_time in [false, true] {
+        // On a busy machine the time may be up before it sleeps.
+        at_every_step(if in_time { 4 } else { 3 }, |at| {
+            let park = Sleepers::leaked();
+            let memory = Memory::leaked(Barrier::bytes());
+            let barrier = Barrier::in_place(&mut memory.place(), 3).unwrap();
+            let peer = Peer::start(move || barrier.wait(OTHER, park));
+            park.until(1);
+            let third = Hook::once(|| {
+                if in_time {
+                    elsewhere(|| barrier.wait(US, park).unwrap());
+                }
+            });
+            let limit = Duration::from_millis(if in_time { 10_000 } else { 5 });
+            let survived = die_at(at, || barrier.wait_timeout(VICTIM, limit, &third));
+            assert!(
+                survived.is_none_or(|passed| passed.is_ok() == in_time),
+                "step {at}"
+            );
+            if at == 0 {
+                // Not a member yet: it counts as one that never came.
+                assert!(!barrier.give_back(VICTIM, park));
+                barrier.abort(park);
+                assert_eq!(peer.end("the waiter"), Err(BarrierBroken { by: None }));
+                return survived.is_none();
+            }
+            assert!(barrier.give_back(VICTIM, park), "step {at}");
+            let told = peer.end("the waiter");
+            let broken = BarrierBroken { by: Some(VICTIM) };
+            assert!(
+                told == Err(broken) || told.is_ok() && in_time,
+                "step {at}: {told:?}"
+            );
+            barrier.reset(park);
+            assert_eq!(
+                (barrier.waiting(), barrier.broken()),
+                (0, None),
+                "step {at}"
+            );
+            survived.is_none()
+        });
+    }
+}

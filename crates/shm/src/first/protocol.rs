@@ -245,11 +245,10 @@ mod tests {
         const ROUNDS: u32 = 100_000;
         assert_eq!(doubles(Protocol::Claim, ROUNDS), 0);
         assert_eq!(doubles(Protocol::Lock, ROUNDS), 0);
+        // How often two meet is the scheduler's business: on a machine whose other cores are
+        // taken, hardly ever. The model `two_believe_unchecked` has them meet always; here
+        // it is counted, and told.
         let doubled = doubles(Protocol::Unchecked, ROUNDS);
         println!("unchecked: two winners in {doubled} of {ROUNDS} races");
-        // On a single core the two hardly ever meet; the model `two_believe_unchecked`
-        // has them meet always.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        assert!(cores == 1 || doubled > 0);
     }
 }

@@ -1,5 +1,7 @@
 //! Items into messages, until the pool wants no more, or there is no memory for them now.
 
+use std::collections::VecDeque;
+
 use forkyard_shm::lane::Message;
 use serde::Serialize;
 
@@ -27,7 +29,7 @@ impl Dispatch<'_> {
     pub(crate) fn fill<In: Serialize>(
         &mut self,
         source: &mut Source<impl Iterator<Item = In>, In>,
-        ready: &mut Vec<Ready>,
+        ready: &mut VecDeque<Ready>,
         wanted: usize,
         on_reply: &mut impl FnMut(Decoder),
     ) -> bool {
@@ -50,7 +52,7 @@ impl Dispatch<'_> {
                         items,
                         deaths: 0,
                     };
-                    ready.push((ticket, parcel));
+                    ready.push_back((ticket, parcel));
                 }
                 Ok(None) => return false,
                 Err(NotSent::NoMemory(_)) if self.replied + count(ready) < self.next => {
@@ -180,7 +182,7 @@ impl Dispatch<'_> {
     }
 }
 
-fn count(ready: &[Ready]) -> u64 {
+fn count(ready: &VecDeque<Ready>) -> u64 {
     ready
         .iter()
         .map(|(ticket, _)| u64::from(ticket.items))

@@ -65,7 +65,7 @@ pub(crate) fn submit<In: Serialize, Out>(
                 items: 1,
                 deaths: 0,
             };
-            match driver.submit(core, ticket, parcel) {
+            match driver.submit_one(core, (ticket, parcel)) {
                 Ok(()) => {
                     Core::ensure_fed(core, &mut driver);
                     State::Sent(batch)

@@ -97,7 +97,7 @@ impl<'a> Dispatch<'a> {
             held: None,
             exhausted: false,
         };
-        let mut ready: Vec<Ready> = Vec::with_capacity(BURST);
+        let mut ready: VecDeque<Ready> = VecDeque::with_capacity(BURST);
         let mut replies: VecDeque<Reply> = VecDeque::new();
         let mut appetite = self.look(&mut replies);
         loop {
@@ -129,21 +129,22 @@ impl<'a> Dispatch<'a> {
         self.bytes_ahead < self.core.options.bytes_ahead
     }
 
-    fn send(&mut self, ready: &mut Vec<Ready>, replies: &mut VecDeque<Reply>) {
+    fn send(&mut self, ready: &mut VecDeque<Ready>, replies: &mut VecDeque<Reply>) {
         if ready.is_empty() {
             return;
         }
         let mut driver = self.core.lock();
-        for (ticket, parcel) in ready.drain(..) {
-            if let Err(error) = driver.submit(self.core, ticket, parcel) {
-                self.refused.get_or_insert(error.clone());
+        if let Err(error) = driver.submit(self.core, self.batch, ready) {
+            drop(driver);
+            for (ticket, _) in ready.drain(..) {
                 replies.push_back(Reply {
                     first: ticket.first,
                     items: ticket.items,
                     worker: 0,
-                    outcome: Err(error),
+                    outcome: Err(error.clone()),
                 });
             }
+            self.refused.get_or_insert(error);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What travels: a message's header with its payload, on either path.
 
-use forkyard_shm::lane::{INLINE_BYTES, Message};
+use forkyard_shm::lane::{Inline, Message};
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 
 use crate::arena::Block;
@@ -12,60 +12,11 @@ pub(crate) const HEADER_BYTES: usize = 24;
 #[derive(Debug)]
 pub(crate) enum Body {
     /// In place: the first `message.len` bytes.
-    Inline(InPlace),
-    /// In a block of the arena.
-    Block(Block),
+    Inline(Inline),
+    /// In a block of the arena. Boxed, because most messages have none and are moved about.
+    Block(Box<Block>),
     /// Copy path: the whole frame, beginning with the pipe's own header room, then ours.
     Frame(Vec<u8>),
-}
-
-/// Bytes that travel in a slot. Most are short, and messages are moved about, so long ones
-/// are put aside.
-#[derive(Debug)]
-pub(crate) enum InPlace {
-    Short(Short),
-    Long(Box<[u8; INLINE_BYTES]>),
-}
-
-/// What fits the first cache line of a slot, beside its header.
-pub(crate) const SHORT_BYTES: usize = 32;
-
-/// Aligned, so that it moves in whole registers and can be read right after it was written:
-/// bytes at odd addresses cost a stalled store-forwarding at every move.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(16))]
-pub(crate) struct Short(pub(crate) [u8; SHORT_BYTES]);
-
-impl InPlace {
-    /// No bytes.
-    pub(crate) const EMPTY: Self = Self::Short(Short([0; SHORT_BYTES]));
-
-    /// The first `len` of `bytes`.
-    #[inline]
-    pub(crate) fn new(bytes: &[u8; INLINE_BYTES], len: usize) -> Self {
-        match bytes.first_chunk() {
-            Some(short) if len <= SHORT_BYTES => Self::Short(Short(*short)),
-            _ => Self::Long(Box::new(*bytes)),
-        }
-    }
-
-    /// At least as many bytes as it was made with.
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Short(bytes) => &bytes.0,
-            Self::Long(bytes) => bytes.as_slice(),
-        }
-    }
-
-    /// Copies the bytes into a slot; the slot's second cache line is left alone if it can be.
-    #[inline]
-    pub(crate) fn write_to(&self, slot: &mut [u8; INLINE_BYTES]) {
-        match self {
-            Self::Short(bytes) => slot[..SHORT_BYTES].copy_from_slice(&bytes.0),
-            Self::Long(bytes) => *slot = **bytes,
-        }
-    }
 }
 
 /// A message that is ready to be sent, or was received.

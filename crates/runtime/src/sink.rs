@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forkyard_shm::lane::{INLINE_BYTES, Message, Where};
+use forkyard_shm::lane::{INLINE_BYTES, Inline, Message, SHORT_BYTES, Short, Where};
 use forkyard_wire::codec;
 use forkyard_wire::link::MESSAGE_LIMIT_BYTES;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
@@ -12,7 +12,7 @@ use crate::Transport;
 use crate::arena::{Block, BlockMut, Descriptor, RawArena, describe};
 use crate::job::ERROR_BIT;
 use crate::packing::{count_attachments, restart_attachments, take_attachments};
-use crate::parcel::{Body, HEADER_BYTES, InPlace, Parcel, SHORT_BYTES, Short, to_bytes};
+use crate::parcel::{Body, HEADER_BYTES, Parcel, to_bytes};
 
 /// Why something could not be put into a [`Sink`].
 #[derive(Debug)]
@@ -23,14 +23,14 @@ pub(crate) enum PutError {
 
 /// Aligned as [`Short`] is, and for the same reason.
 #[derive(Debug)]
-#[repr(C, align(16))]
-struct Inline([u8; INLINE_BYTES]);
+#[repr(C, align(8))]
+struct Room([u8; INLINE_BYTES]);
 
 /// Collects encoded items: in place while they fit, else in a vector, and a single large one
 /// straight into a block.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    inline: Inline,
+    inline: Room,
     len: usize,
     spill: Vec<u8>,
     spilled: bool,
@@ -55,7 +55,7 @@ const KEEP_FRAME: usize = 256 << 20;
 impl Sink {
     pub(crate) fn new(transport: Transport, arena: Arc<RawArena>) -> Self {
         Self {
-            inline: Inline([0; INLINE_BYTES]),
+            inline: Room([0; INLINE_BYTES]),
             len: 0,
             spill: Vec::new(),
             spilled: false,
@@ -288,7 +288,7 @@ impl Sink {
             Transport::Shared => match self.finish_block()? {
                 Some(block) => {
                     let mut attached = std::mem::take(&mut self.attached);
-                    let inline = InPlace::Short(Short(bytemuck::cast(block.descriptor())));
+                    let inline = Inline::Short(Short(bytemuck::cast(block.descriptor())));
                     message.len = SHORT_BYTES as u32;
                     message = message.at(Where::Block);
                     self.len = 0;
@@ -304,7 +304,7 @@ impl Sink {
                 None => {
                     message.len = self.len as u32;
                     message = message.at(Where::Inline);
-                    Body::Inline(InPlace::new(&self.inline.0, self.len))
+                    Body::Inline(Inline::new(&self.inline.0, self.len))
                 }
             },
         };
@@ -313,6 +313,29 @@ impl Sink {
             message,
             body,
             attached: std::mem::take(&mut self.attached).into(),
+        })
+    }
+
+    /// Takes what was put straight into the half of a slot, if it fits there and speaks of no
+    /// blocks; otherwise everything stays as it was.
+    #[inline]
+    pub(crate) fn take_inline(
+        &mut self,
+        message: Message,
+        half: &mut [u8; INLINE_BYTES],
+    ) -> Option<Message> {
+        if self.spilled || self.block.is_some() || !self.attached.is_empty() {
+            return None;
+        }
+        let len = std::mem::take(&mut self.len);
+        if len <= SHORT_BYTES {
+            half[..SHORT_BYTES].copy_from_slice(&self.inline.0[..SHORT_BYTES]);
+        } else {
+            *half = self.inline.0;
+        }
+        Some(Message {
+            len: len as u32,
+            ..message.at(Where::Inline)
         })
     }
 

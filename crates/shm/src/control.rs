@@ -215,15 +215,17 @@ impl Control {
         unsafe { self.area(index).add(size_of::<WorkerPage>()) }.cast()
     }
 
-    /// The state word of the slot at `position` of the lane of worker `index`.
+    /// The result word of the slot at `position` of the lane of worker `index`.
     ///
     /// # Panics
     /// If there is no such worker.
     #[must_use]
-    pub fn slot_word(&self, index: usize, position: u64) -> &AtomicU32 {
+    pub fn result_word(&self, index: usize, position: u64) -> &AtomicU32 {
         let slot = position as usize & (self.shape.slots as usize - 1);
-        // SAFETY: the lane has `slots` slots, a power of two; a slot's state is atomic.
-        unsafe { self.lane(index).add(slot).as_ref() }.state().0
+        // SAFETY: the lane has `slots` slots, a power of two; a slot's words are atomic.
+        unsafe { self.lane(index).add(slot).as_ref() }
+            .result_word()
+            .0
     }
 
     fn area(&self, index: usize) -> NonNull<u8> {

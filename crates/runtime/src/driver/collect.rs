@@ -106,7 +106,7 @@ impl Driver {
         };
         let body = match (message.place().map_err(|error| fault(&error))?, body) {
             (Where::Block, Body::Inline(bytes)) => {
-                Body::Block(resolve(&bytes.bytes()[..DESCRIPTOR_BYTES])?)
+                Body::Block(Box::new(resolve(&bytes.bytes()[..DESCRIPTOR_BYTES])?))
             }
             (_, body) => body,
         };

@@ -1,12 +1,27 @@
 //! Sending: which worker, how many ahead, and taking back from the busy for the idle.
+//!
+//! Messages are shared out like water: to the workers with the fewest in flight, up to one
+//! level, as far as each of them wants more. Each gets its share in one run of slots.
+//!
+//! ```text
+//!   in flight             3 messages more
+//!
+//!    #                     #
+//!    #     #               #  +  #  <- level
+//!    #     #               #  +  #  +
+//!    #  _  #  _            #  #  #  #
+//!    a  b  c  d            a  b  c  d
+//! ```
 
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use forkyard_shm::lane::Message;
+use forkyard_shm::lane::{Inline, Message};
 
-use super::{Core, Driver, InFlight, PoolPhase, SeatPhase, Ticket};
+use super::{Core, Driver, InFlight, PoolPhase, SeatPhase};
 use crate::error::TaskError;
-use crate::parcel::{Body, InPlace, Parcel};
+use crate::map::Ready;
+use crate::parcel::{Body, Parcel};
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -15,6 +30,8 @@ const AHEAD_NS: u64 = 400_000;
 const AHEAD_UNKNOWN: usize = 16;
 /// Messages ahead at least: one to run and one to go on with.
 const AHEAD_LEAST: usize = 2;
+/// More than any worker can have in flight.
+const MOST_LEVEL: usize = 1 << 20;
 /// A backlog shorter than this is not worth moving to another worker.
 const WORTH_STEALING_NS: u64 = 50_000;
 
@@ -83,16 +100,38 @@ impl Driver {
         u64::checked_div(sum, count).unwrap_or(0)
     }
 
-    /// Sends a parcel to the worker that wants it most, or leaves it pending.
+    /// Sends messages of one batch to the workers that want them most, or leaves them pending.
     ///
     /// # Errors
-    /// When the pool takes no tasks (any more).
+    /// When the pool takes no tasks (any more): then they stay in `ready`.
     pub(crate) fn submit(
         &mut self,
         core: &Core,
-        ticket: Ticket,
-        parcel: Parcel,
+        batch: u32,
+        ready: &mut VecDeque<Ready>,
     ) -> Result<(), TaskError> {
+        self.expect(batch, ready.len())?;
+        if self.pending.is_empty() {
+            self.share_out(core, ready);
+        }
+        self.pending.append(ready);
+        Ok(())
+    }
+
+    /// The same for one message.
+    pub(crate) fn submit_one(&mut self, core: &Core, ready: Ready) -> Result<(), TaskError> {
+        self.expect(ready.0.batch, 1)?;
+        match self.hungriest() {
+            Some(seat) if self.pending.is_empty() => {
+                self.send(core, seat, std::iter::once(ready));
+            }
+            _ => self.pending.push_back(ready),
+        }
+        Ok(())
+    }
+
+    /// Counts messages of a batch that are to come, unless they would never run.
+    fn expect(&mut self, batch: u32, messages: usize) -> Result<(), TaskError> {
         match self.phase {
             PoolPhase::Open => {}
             PoolPhase::Closing => return Err(TaskError::Closed),
@@ -101,14 +140,79 @@ impl Driver {
         if let Some(error) = self.hopeless() {
             return Err(error);
         }
-        if let Some(batch) = self.batches.get_mut(ticket.batch as usize) {
-            batch.outstanding += 1;
-        }
-        match self.hungriest() {
-            Some(seat) if self.pending.is_empty() => self.send(core, seat, ticket, parcel),
-            _ => self.pending.push_back((ticket, parcel)),
+        if let Some(batch) = self.batches.get_mut(batch as usize) {
+            batch.outstanding += messages;
         }
         Ok(())
+    }
+
+    /// The worker with the fewest messages in flight that wants more; among equals in turn.
+    fn hungriest(&mut self) -> Option<usize> {
+        let count = self.seats.len();
+        let start = self.next_seat;
+        let best = (start..count)
+            .chain(0..start)
+            .filter(|seat| self.wants(*seat) > 0)
+            .min_by_key(|seat| {
+                let seat = &self.seats[*seat];
+                (seat.phase != SeatPhase::Up, seat.in_flight.len())
+            })?;
+        self.next_seat = if best + 1 == count { 0 } else { best + 1 };
+        Some(best)
+    }
+
+    /// Sends as many messages as the workers want, from the front.
+    fn share_out(&mut self, core: &Core, ready: &mut VecDeque<Ready>) {
+        // One that is still starting may be for a while: the others first.
+        for up in [true, false] {
+            if ready.is_empty() {
+                return;
+            }
+            let level = self.level(up, ready.len());
+            let count = self.seats.len();
+            let start = self.next_seat;
+            for index in (start..count).chain(0..start) {
+                let share = self.below(index, up, level).min(ready.len());
+                if share > 0 {
+                    self.send(core, index, ready.drain(..share));
+                    self.next_seat = if index + 1 == count { 0 } else { index + 1 };
+                }
+            }
+        }
+    }
+
+    /// The lowest number of messages in flight up to which `messages` more fill the workers,
+    /// or, when they want fewer than that, one up to which they get all that they want.
+    fn level(&self, up: bool, messages: usize) -> usize {
+        let seats = 0..self.seats.len();
+        let fits = |level: usize| {
+            let taken: usize = seats.clone().map(|seat| self.below(seat, up, level)).sum();
+            taken >= messages
+        };
+        let (mut low, mut high) = (0, MOST_LEVEL);
+        while low + 1 < high {
+            let middle = usize::midpoint(low, high);
+            if fits(middle) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        high
+    }
+
+    /// How many more messages this worker wants below a level.
+    fn below(&self, index: usize, up: bool, level: usize) -> usize {
+        let seat = &self.seats[index];
+        if (seat.phase == SeatPhase::Up) != up {
+            return 0;
+        }
+        let gap = level.saturating_sub(seat.in_flight.len());
+        if gap == 0 {
+            0
+        } else {
+            gap.min(self.wants(index))
+        }
     }
 
     /// Why no task will ever run here any more, if that is so.
@@ -128,43 +232,28 @@ impl Driver {
         self.phase != PoolPhase::Open || self.all_gone()
     }
 
-    /// The worker with the fewest messages in flight that wants more; among equals in turn.
-    fn hungriest(&mut self) -> Option<usize> {
-        let count = self.seats.len();
-        let start = self.next_seat;
-        let best = (start..count)
-            .chain(0..start)
-            .filter(|seat| self.wants(*seat) > 0)
-            .min_by_key(|seat| {
-                let seat = &self.seats[*seat];
-                // One that is still starting may be for a while.
-                (seat.phase != SeatPhase::Up, seat.in_flight.len())
-            })?;
-        self.next_seat = if best + 1 == count { 0 } else { best + 1 };
-        Some(best)
-    }
-
-    fn send(&mut self, core: &Core, index: usize, ticket: Ticket, parcel: Parcel) {
+    #[inline]
+    fn send(&mut self, core: &Core, index: usize, messages: impl Iterator<Item = Ready>) {
         self.unwatched = true;
         let seat = &mut self.seats[index];
-        seat.in_flight.push_back(InFlight {
-            ticket,
-            attached: parcel.attached,
+        let in_flight = &mut seat.in_flight;
+        let messages = messages.map(|(ticket, parcel)| {
+            in_flight.push_back(InFlight {
+                ticket,
+                attached: parcel.attached,
+            });
+            (parcel.message, parcel.body)
         });
-        seat.link
-            .send(parcel.message, parcel.body, &core.control, index);
+        seat.link.send(messages, &core.control, index);
     }
 
     /// Sends what is pending, then evens out, then, when the pool closes, the pills.
     pub(crate) fn feed(&mut self, core: &Core) {
         if !self.pending.is_empty() {
             self.refresh_means(core);
-            while let Some(seat) = self.hungriest() {
-                let Some((ticket, parcel)) = self.pending.pop_front() else {
-                    break;
-                };
-                self.send(core, seat, ticket, parcel);
-            }
+            let mut pending = std::mem::take(&mut self.pending);
+            self.share_out(core, &mut pending);
+            self.pending = pending;
         }
         if self.pending.is_empty() {
             self.even_out(core, WORTH_STEALING_NS);
@@ -217,7 +306,7 @@ impl Driver {
                     body,
                     attached: taken.attached,
                 };
-                self.send(core, idle, taken.ticket, parcel);
+                self.send(core, idle, std::iter::once((taken.ticket, parcel)));
             }
         }
     }
@@ -245,11 +334,10 @@ impl Driver {
     /// Tells one worker to end after what it has.
     pub(super) fn send_pill(&mut self, core: &Core, index: usize) {
         let body = match core.options.transport {
-            crate::Transport::Shared => Body::Inline(InPlace::EMPTY),
+            crate::Transport::Shared => Body::Inline(Inline::EMPTY),
             crate::Transport::Copy => Body::Frame(crate::parcel::pill_frame()),
         };
-        self.seats[index]
-            .link
-            .send(Message::default(), body, &core.control, index);
+        let pill = std::iter::once((Message::default(), body));
+        self.seats[index].link.send(pill, &core.control, index);
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::atomic::AtomicU32;
 
 use forkyard_shm::control::Control;
-use forkyard_shm::lane::state::{DONE, Published, Seen, Watch};
-use forkyard_shm::lane::{Arrival, INLINE_BYTES, Message, SupervisorLane};
+use forkyard_shm::lane::state::{Published, Seen, Watch};
+use forkyard_shm::lane::{Arrival, Message, SupervisorLane};
 
 use super::pipe::Pipe;
-use crate::parcel::{Body, InPlace, Parcel};
+use crate::parcel::{Body, Parcel};
 use crate::start::OsPark;
 use forkyard_shm::Park;
 
@@ -42,10 +42,10 @@ pub(crate) enum Link {
     Pipe(Box<Pipe>),
 }
 
-/// A word to spin on: there is news when `word & mask == value` is `equal`.
+/// A word to spin on: there is news when `(word & mask == value)` is `equal`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct News<'a> {
-    pub(crate) word: &'a AtomicU32,
+    word: &'a AtomicU32,
     mask: u32,
     value: u32,
     equal: bool,
@@ -73,28 +73,33 @@ impl Link {
         }
     }
 
-    /// Sends. There must be [`room`](Self::room), except for a pill.
+    /// Sends messages one after the other. There must be [`room`](Self::room) for all, except
+    /// for a pill.
     #[inline]
-    pub(crate) fn send(&mut self, message: Message, body: Body, control: &Control, seat: usize) {
+    pub(crate) fn send(
+        &mut self,
+        messages: impl Iterator<Item = (Message, Body)>,
+        control: &Control,
+        seat: usize,
+    ) {
         match self {
             Self::Lane(lane) => {
-                let Body::Inline(bytes) = body else {
-                    unreachable!("parcels of the shared path are in place, or a descriptor is")
-                };
-                let position = lane.head();
-                let published = lane.push(|slot| {
-                    bytes.write_to(slot);
-                    Ok::<_, std::convert::Infallible>(message)
-                });
-                if let Ok(Published::WakeIt) = published {
-                    OsPark.unpark(control.slot_word(seat, position));
+                let first = lane.head();
+                let published = lane.push_all(messages.map(|(message, body)| match body {
+                    Body::Inline(payload) => (message, payload),
+                    _ => unreachable!("parcels of the shared path are in place"),
+                }));
+                if published == Published::WakeIt {
+                    OsPark.unpark(lane.task_word(first));
                 }
             }
             Self::Pipe(pipe) => {
-                let Body::Frame(frame) = body else {
-                    unreachable!("parcels of the copy path are frames")
-                };
-                pipe.send(frame, &control.page(seat).pipes);
+                for (_, body) in messages {
+                    let Body::Frame(frame) = body else {
+                        unreachable!("parcels of the copy path are frames")
+                    };
+                    pipe.send(frame, &control.page(seat).pipes);
+                }
             }
         }
     }
@@ -103,17 +108,14 @@ impl Link {
     #[inline]
     pub(crate) fn take(&mut self, control: &Control, seat: usize) -> Arrived {
         match self {
-            Self::Lane(lane) => {
-                let mut bytes = [0; INLINE_BYTES];
-                match lane.take(&mut bytes) {
-                    Arrival::Result(message) => Arrived::Result(message, in_place(&bytes, message)),
-                    Arrival::Nothing => Arrived::Nothing,
-                    Arrival::Corrupt(raw) => {
-                        Arrived::Fault(format!("a slot's state word holds {raw:#x}"))
-                    }
-                    Arrival::Fault(fault) => Arrived::Fault(fault.to_string()),
+            Self::Lane(lane) => match lane.take() {
+                Arrival::Result(message, payload) => {
+                    Arrived::Result(message, Body::Inline(payload))
                 }
-            }
+                Arrival::Nothing => Arrived::Nothing,
+                Arrival::Corrupt(raw) => corrupt(raw),
+                Arrival::Fault(fault) => Arrived::Fault(fault.to_string()),
+            },
             Self::Pipe(pipe) => pipe.take(control.page(seat)),
         }
     }
@@ -143,7 +145,7 @@ impl Link {
             Self::Lane(lane) => match lane.watch(lane.tail() + nth as u64) {
                 Watch::Watching => Ok(true),
                 Watch::Done => Ok(false),
-                Watch::Corrupt(raw) => Err(format!("a slot's state word holds {raw:#x}")),
+                Watch::Corrupt(raw) => Err(format!("a slot's result word holds {raw:#x}")),
             },
             Self::Pipe(pipe) => Ok(pipe.watch(&control.page(seat).pipes)),
         }
@@ -153,9 +155,9 @@ impl Link {
     pub(crate) fn news<'a>(&self, control: &'a Control, seat: usize) -> Option<News<'a>> {
         match self {
             Self::Lane(lane) => (lane.in_flight() > 0).then(|| News {
-                word: control.slot_word(seat, lane.tail()),
-                mask: 0b11,
-                value: DONE,
+                word: control.result_word(seat, lane.tail()),
+                mask: u32::MAX,
+                value: lane.awaited(),
                 equal: true,
             }),
             Self::Pipe(pipe) => {
@@ -177,11 +179,8 @@ impl Link {
     pub(crate) fn retract(&mut self) -> Result<Option<(Message, Body)>, String> {
         match self {
             Self::Lane(lane) => {
-                let mut bytes = [0; INLINE_BYTES];
-                let retracted = lane
-                    .retract(&mut bytes)
-                    .map_err(|fault| fault.to_string())?;
-                Ok(retracted.map(|message| (message, in_place(&bytes, message))))
+                let retracted = lane.retract().map_err(|fault| fault.to_string())?;
+                Ok(retracted.map(|(message, payload)| (message, Body::Inline(payload))))
             }
             Self::Pipe(pipe) => Ok(pipe.retract()),
         }
@@ -210,17 +209,14 @@ impl Link {
                 let position = lane.tail() + nth as u64;
                 match lane.see(position) {
                     Seen::Running => Remains::Running,
-                    Seen::Ready => {
-                        let mut bytes = [0; INLINE_BYTES];
-                        match lane.copy_task(position, &mut bytes) {
-                            Some(message) => Remains::Unbegun(Parcel {
-                                message,
-                                body: in_place(&bytes, message),
-                                attached: Box::default(),
-                            }),
-                            None => Remains::Fault("a task's slot was overwritten".to_owned()),
-                        }
-                    }
+                    Seen::Ready => match lane.copy_task(position) {
+                        Some((message, payload)) => Remains::Unbegun(Parcel {
+                            message,
+                            body: Body::Inline(payload),
+                            attached: Box::default(),
+                        }),
+                        None => Remains::Fault("a task's slot was overwritten".to_owned()),
+                    },
                     // Done behind one that is not: the results before it were taken in
                     // order, so no correct worker leaves this.
                     Seen::Done => Remains::Fault("results are out of order".to_owned()),
@@ -249,6 +245,7 @@ impl Link {
     }
 }
 
-fn in_place(bytes: &[u8; INLINE_BYTES], message: Message) -> Body {
-    Body::Inline(InPlace::new(bytes, message.len as usize))
+#[cold]
+fn corrupt(raw: u32) -> Arrived {
+    Arrived::Fault(format!("a slot's result word holds {raw:#x}"))
 }

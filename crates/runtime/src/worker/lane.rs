@@ -17,7 +17,7 @@ use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
 use crate::packing::Packing;
-use crate::parcel::{Body, Parcel};
+use crate::parcel::Body;
 use crate::sink::Sink;
 use crate::start::OsPark;
 
@@ -39,86 +39,65 @@ pub(super) fn serve(
     let mut kept = Kept::new();
     let _unpacking = Unpacking::from(arena);
     let _packing = Packing::begin(arena);
+    // Whether the time since the last lap belongs to a message that was handed over.
+    let mut has_sent = false;
     loop {
-        wait(&lane, page, &header.awake.0, &mut spin);
-        let Some((message, payload)) = lane.start() else {
+        // With the next task there already, one look at the clock ends the old and begins it.
+        if !lane.looks_ready() {
+            if std::mem::take(&mut has_sent) {
+                ledger.laps.send();
+            }
+            wait(&lane, page, &header.awake.0, &mut spin);
+        }
+        let Some(message) = lane.start() else {
             continue;
         };
+        if std::mem::take(&mut has_sent) {
+            ledger.laps.send();
+        } else {
+            ledger.laps.wait();
+        }
         if message.entry == 0 || header.stop.0.is_raised_for_ever() {
             ledger.close();
             return;
         }
-        let input = Input::take(&message, payload, arena);
-        ledger.laps.wait();
         ledger.begin();
         release(&mut kept, page);
-        let (reply, bytes_in, bytes_out) = answer(message, &input, &mut sink, ledger, context);
-        let Body::Inline(inline) = reply.body else {
-            unreachable!("the shared path's parcels are in place")
-        };
-        inline.write_to(lane.payload());
         let position = lane.finished();
-        let finished = lane.finish(reply.message);
-        if finished == Finished::Ring {
+        let done = work(message, &mut lane, &mut sink, ledger, context, arena);
+        if lane.finish(done.reply) == Finished::Ring {
             header.doorbell.0.ring(&OsPark);
         }
-        if !reply.attached.is_empty() {
-            kept.push_back((position, reply.attached));
+        if !done.attached.is_empty() {
+            kept.push_back((position, done.attached));
         }
-        ledger.laps.send();
-        ledger.end(message.items, bytes_in, bytes_out);
+        has_sent = true;
+        ledger.end(message.items, done.bytes_in, done.bytes_out);
     }
 }
 
-/// A message's payload, out of the way of its result.
-enum Input {
-    Inline([u8; INLINE_BYTES], usize),
-    Block(Block),
-    Bad(String),
+/// What is left to do of a message whose result is in its slot.
+struct Done {
+    reply: Message,
+    attached: Box<[Block]>,
+    bytes_in: usize,
+    bytes_out: usize,
 }
 
-impl Input {
-    #[inline]
-    fn take(message: &Message, payload: &[u8; INLINE_BYTES], arena: &Arc<RawArena>) -> Self {
-        let len = (message.len as usize).min(INLINE_BYTES);
-        if message.place() == Ok(Where::Inline) {
-            let mut bytes = [0; INLINE_BYTES];
-            if len <= 32 {
-                bytes[..32].copy_from_slice(&payload[..32]);
-            } else {
-                bytes = *payload;
-            }
-            return Self::Inline(bytes, len);
-        }
-        let descriptor: Descriptor =
-            bytemuck::pod_read_unaligned(&payload[..size_of::<Descriptor>()]);
-        match arena.resolve(&descriptor) {
-            Ok(block) => Self::Block(block),
-            Err(fault) => Self::Bad(fault.to_string()),
-        }
-    }
-
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Inline(bytes, len) => &bytes[..*len],
-            Self::Block(block) => block.as_slice(),
-            Self::Bad(_) => &[],
-        }
-    }
-}
-
-/// Runs a message and packs its reply; says how many bytes came and go.
+/// Runs a message and packs its reply into its slot.
 #[inline]
-fn answer(
+fn work(
     message: Message,
-    input: &Input,
+    lane: &mut WorkerLane,
     sink: &mut Sink,
     ledger: &mut Ledger,
     context: &'static Context,
-) -> (Parcel, usize, usize) {
+    arena: &Arc<RawArena>,
+) -> Done {
+    let (payload, result) = lane.payloads();
+    let input = Input::of(&message, payload, arena);
     let bytes_in = input.bytes().len();
-    let status = match input {
+    let status = match &input {
         Input::Bad(why) => {
             let _ = sink.put(&ItemError::Decode(why.clone()));
             STATUS_ERROR
@@ -131,21 +110,75 @@ fn answer(
         status,
         ..Message::default()
     };
-    let parcel = match sink.take(reply) {
-        Ok(parcel) => parcel,
-        Err(error) => super::cannot_pack(error, sink, message.items),
+    let (reply, attached) = match sink.take_inline(reply, result) {
+        Some(reply) => (reply, Box::default()),
+        None => pack(sink, reply, result),
     };
     ledger.laps.encode();
-    (parcel, bytes_in, bytes_out)
+    Done {
+        reply,
+        attached,
+        bytes_in,
+        bytes_out,
+    }
+}
+
+/// A reply that is too long for its slot, or speaks of blocks.
+#[cold]
+fn pack(
+    sink: &mut Sink,
+    reply: Message,
+    result: &mut [u8; INLINE_BYTES],
+) -> (Message, Box<[Block]>) {
+    let parcel = match sink.take(reply) {
+        Ok(parcel) => parcel,
+        Err(error) => super::cannot_pack(error, sink, reply.items),
+    };
+    let Body::Inline(inline) = parcel.body else {
+        unreachable!("the shared path's parcels are in place")
+    };
+    inline.write_to(result);
+    (parcel.message, parcel.attached)
+}
+
+/// A message's payload, where it is.
+enum Input<'a> {
+    Inline(&'a [u8]),
+    Block(Block),
+    Bad(String),
+}
+
+impl<'a> Input<'a> {
+    #[inline]
+    fn of(message: &Message, payload: &'a [u8; INLINE_BYTES], arena: &Arc<RawArena>) -> Self {
+        let len = (message.len as usize).min(INLINE_BYTES);
+        if message.place() == Ok(Where::Inline) {
+            return Self::Inline(&payload[..len]);
+        }
+        let descriptor: Descriptor =
+            bytemuck::pod_read_unaligned(&payload[..size_of::<Descriptor>()]);
+        match arena.resolve(&descriptor) {
+            Ok(block) => Self::Block(block),
+            Err(fault) => Self::Bad(fault.to_string()),
+        }
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Inline(bytes) => bytes,
+            Self::Block(block) => block.as_slice(),
+            Self::Bad(_) => &[],
+        }
+    }
 }
 
 /// Spins for a while, then sleeps, until a task is there.
 #[inline]
 fn wait(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, spin: &mut SpinBudget) {
-    if lane.looks_ready() || spin.spin(awake, || lane.looks_ready()) {
-        return;
+    if !spin.spin(awake, || lane.looks_ready()) {
+        sleep(lane, page, awake);
     }
-    sleep(lane, page, awake);
 }
 
 #[cold]

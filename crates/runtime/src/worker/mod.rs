@@ -28,7 +28,7 @@ use forkyard_shm::{CheckEvery, OwnerIndex, Round};
 use crate::bootstrap::Attachment;
 use crate::context::{Context, WorkerSeat};
 use crate::job::{ItemError, Job, STATUS_ERROR, STATUS_VALUE};
-use crate::parcel::{Body, InPlace, Parcel};
+use crate::parcel::{Body, Parcel};
 use crate::sink::{PutError, Sink};
 use crate::start::{EXIT_NOT_ATTACHED, OsPark};
 use crate::{Arena, mapped, trampoline};
@@ -226,7 +226,7 @@ fn cannot_pack(error: PutError, sink: &mut Sink, items: u32) -> Parcel {
         Ok(parcel) => parcel,
         Err(_) => Parcel {
             message,
-            body: Body::Inline(InPlace::EMPTY),
+            body: Body::Inline(forkyard_shm::lane::Inline::EMPTY),
             attached: Box::default(),
         },
     }

@@ -1,14 +1,20 @@
 //! The lane: a ring of slots between one supervisor and one worker.
 //!
-//! A slot carries a task there and its result back, in the same place, so that a tiny task
-//! moves one cache line twice. Start reading in [`state`], which holds the protocol; `slot`
-//! holds the bytes, `ends` the two sides.
+//! A slot has a half that carries a task there, and one that carries its result back, so that
+//! a tiny task moves one cache line each way and neither side spins on a line that the other
+//! works on. Start reading in [`state`], which holds the protocol; `slot` holds the bytes,
+//! `supervisor` and `worker` the two ends, `inline` a payload on its way.
 
-mod ends;
+mod inline;
+mod ring;
 mod slot;
 pub mod state;
+mod supervisor;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod worker;
 
-pub use ends::{Arrival, SupervisorLane, WorkerLane};
-pub use slot::{INLINE_BYTES, Message, MessageFault, Slot, Where};
+pub use inline::{Inline, SHORT_BYTES, Short};
+pub use slot::{Half, INLINE_BYTES, Message, MessageFault, Slot, Where};
+pub use supervisor::{Arrival, SupervisorLane};
+pub use worker::WorkerLane;

@@ -1,25 +1,28 @@
-//! The bytes of a slot.
+//! The bytes of a slot: a half for the task, and one for its result.
 //!
 //! ```text
-//!  0x00  state word (see `state`)          u32
-//!  0x04  reserved                          u32
-//!  0x08  entry: what to run                u64   \
-//!  0x10  items in this message             u32    |
-//!  0x14  round the message belongs to      u32    |  Message
-//!  0x18  payload length                    u32    |
-//!  0x1c  where the payload is              u16    |
-//!  0x1e  status of a result                u16   /
-//!  0x20  payload in place, or descriptor   [u8; 96]
-//!  0x80
+//!         task half                        result half
+//!  0x00   task word (see `state`)   u32    0x80   result word
+//!  0x04   reserved                  u32    0x84
+//!  0x08   entry: what to run        u64    0x88  \
+//!  0x10   items in this message     u32    0x90   |
+//!  0x14   round it belongs to       u32    0x94   |  Message
+//!  0x18   payload length            u32    0x98   |
+//!  0x1c   where the payload is      u16    0x9c   |
+//!  0x1e   status of a result        u16    0x9e  /
+//!  0x20   payload in place, or      [u8;   0xa0
+//!         descriptor                 96]
+//!  0x80                                   0x100
 //! ```
 //!
-//! Two cache lines, aligned to both, because processors fetch lines in pairs. A task with a
-//! payload of up to 32 bytes, and its result, use the first line only.
+//! Each half is two cache lines, aligned to both, because processors fetch lines in pairs. A
+//! payload of up to 32 bytes uses the first line only, so a tiny task moves one line there and
+//! one back, which is what a bare exchange between two processes moves.
 
 #[cfg(not(loom))]
 use core::mem::{offset_of, size_of};
 
-use super::state::State;
+use super::state::{ResultWord, TaskWord};
 use crate::sync::{AtomicU32, UnsafeCell};
 
 /// The longest payload that fits into a slot, in bytes.
@@ -99,24 +102,35 @@ impl Message {
     }
 }
 
-/// One slot of a lane.
+/// A half of a slot: what goes one way.
 #[derive(Debug)]
 #[repr(C, align(128))]
-pub struct Slot {
-    state: AtomicU32,
+pub struct Half {
+    word: AtomicU32,
     _reserved: u32,
     message: UnsafeCell<Message>,
     payload: UnsafeCell<[u8; INLINE_BYTES]>,
 }
 
+/// One slot of a lane.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Slot {
+    task: Half,
+    result: Half,
+}
+
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<Slot>() == 0x80);
+    assert!(size_of::<Slot>() == 0x100);
+    assert!(offset_of!(Slot, task) == 0x00);
+    assert!(offset_of!(Slot, result) == 0x80);
+    assert!(size_of::<Half>() == 0x80);
     assert!(size_of::<Message>() == 0x18);
-    assert!(offset_of!(Slot, state) == 0x00);
-    assert!(offset_of!(Slot, _reserved) == 0x04);
-    assert!(offset_of!(Slot, message) == 0x08);
-    assert!(offset_of!(Slot, payload) == 0x20);
+    assert!(offset_of!(Half, word) == 0x00);
+    assert!(offset_of!(Half, _reserved) == 0x04);
+    assert!(offset_of!(Half, message) == 0x08);
+    assert!(offset_of!(Half, payload) == 0x20);
     assert!(offset_of!(Message, entry) == 0x00);
     assert!(offset_of!(Message, items) == 0x08);
     assert!(offset_of!(Message, round) == 0x0c);
@@ -126,32 +140,25 @@ const _: () = {
 };
 
 // SAFETY: the cells are reached only through `read`, `write` and `payload`, whose callers
-// hold the slot by its state word; the hand-over is the Release/Acquire pair of `state`.
-unsafe impl Sync for Slot {}
+// hold the half by the slot's words; the hand-over is the Release/Acquire pair of `state`.
+unsafe impl Sync for Half {}
 
-impl Slot {
-    /// A FREE slot, for a model; real ones begin as zeroed memory.
+impl Half {
     #[cfg(all(test, loom))]
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
-            state: AtomicU32::new(super::state::FREE),
+            word: AtomicU32::new(0),
             _reserved: 0,
             message: UnsafeCell::new(Message::default()),
             payload: UnsafeCell::new([0; INLINE_BYTES]),
         }
     }
 
-    /// The state word.
-    #[inline]
-    pub fn state(&self) -> State<'_> {
-        State(&self.state)
-    }
-
     /// Reads the message, once, into memory that no peer can change behind our back.
     ///
     /// # Safety
-    /// The caller owns the slot by its state. (A peer that breaks the protocol can tear the
-    /// message; every bit pattern is a valid `Message`, and it is validated after the read.)
+    /// The caller owns the half by the slot's words. (A peer that breaks the protocol can tear
+    /// the message; every bit pattern is a valid `Message`, and it is validated after the read.)
     #[inline]
     pub(super) unsafe fn read(&self) -> Message {
         // SAFETY: in bounds and aligned by construction; volatile so that the value
@@ -162,17 +169,62 @@ impl Slot {
     /// Writes the message.
     ///
     /// # Safety
-    /// The caller owns the slot by its state.
+    /// The caller owns the half by the slot's words.
     #[inline]
     pub(super) unsafe fn write(&self, message: Message) {
         // SAFETY: as in `read`.
         self.message.with_mut(|at| unsafe { at.write(message) });
     }
 
-    /// The payload's memory. Whoever asks owns the slot by its state: a model takes the
-    /// asking for a write.
+    /// The payload's memory, to read.
     #[inline]
-    pub(super) fn payload(&self) -> *mut [u8; INLINE_BYTES] {
+    pub(super) fn payload(&self) -> *const [u8; INLINE_BYTES] {
+        self.payload.with(|at| at)
+    }
+
+    /// The payload's memory, to write. Whoever asks owns the half by the slot's words: a model
+    /// takes the asking for a write.
+    #[inline]
+    pub(super) fn payload_mut(&self) -> *mut [u8; INLINE_BYTES] {
         self.payload.with_mut(|at| at)
+    }
+
+    /// Asks for the first line, to be written soon, without waiting for it.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        crate::sync::prefetch_for_write(core::ptr::from_ref(self).cast());
+    }
+}
+
+impl Slot {
+    /// A slot for a model; real ones begin as zeroed memory.
+    #[cfg(all(test, loom))]
+    pub(crate) fn new() -> Self {
+        Self {
+            task: Half::new(),
+            result: Half::new(),
+        }
+    }
+
+    /// The task word.
+    #[inline]
+    pub fn task_word(&self) -> TaskWord<'_> {
+        TaskWord(&self.task.word)
+    }
+
+    /// The result word.
+    #[inline]
+    pub fn result_word(&self) -> ResultWord<'_> {
+        ResultWord(&self.result.word)
+    }
+
+    #[inline]
+    pub(super) fn task(&self) -> &Half {
+        &self.task
+    }
+
+    #[inline]
+    pub(super) fn result(&self) -> &Half {
+        &self.result
     }
 }

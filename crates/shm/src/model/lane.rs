@@ -8,7 +8,7 @@ use loom::thread;
 use super::explore;
 use super::futex::Futex;
 use crate::lane::state::{Finished, Published, Seen, Sleep, Watch};
-use crate::lane::{Arrival, INLINE_BYTES, Message, Slot, SupervisorLane, WorkerLane};
+use crate::lane::{Arrival, INLINE_BYTES, Inline, Message, Slot, SupervisorLane, WorkerLane};
 use crate::steps::armed::die_at;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{Doorbell, Park};
@@ -68,13 +68,18 @@ struct Supervisor<'a> {
 impl Supervisor<'_> {
     /// Publishes a task and wakes the worker if it is owed a wake.
     fn send(&mut self, task: u64) {
+        self.send_all(&[task]);
+    }
+
+    fn send_all(&mut self, tasks: &[u64]) {
         let position = self.lane.head();
-        let published = self.lane.push(|bytes| {
-            bytes[0] = task as u8;
-            Ok::<_, ()>(message(task))
+        let tasks = tasks.iter().map(|task| {
+            let payload = Inline::new(&[*task as u8; INLINE_BYTES], 1);
+            (message(*task), payload)
         });
-        if published.expect("nothing fails to be filled in") == Published::WakeIt {
-            self.shared.futex.unpark(self.lane.state(position).0);
+        let published = self.lane.push_all(tasks);
+        if published == Published::WakeIt {
+            self.shared.futex.unpark(self.lane.task_word(position));
         }
     }
 
@@ -99,11 +104,11 @@ impl Supervisor<'_> {
     }
 
     fn take(&mut self) -> Option<u64> {
-        let mut bytes = [0; INLINE_BYTES];
-        match self.lane.take(&mut bytes) {
-            Arrival::Result(message) => {
+        match self.lane.take() {
+            Arrival::Result(message, payload) => {
                 assert_eq!(message.items, 2, "a result, not its task");
-                assert_eq!(u64::from(bytes[0]), message.entry + 100, "seen whole");
+                let value = u64::from(payload.bytes()[0]);
+                assert_eq!(value, message.entry + 100, "seen whole");
                 Some(message.entry)
             }
             Arrival::Nothing => None,
@@ -114,12 +119,11 @@ impl Supervisor<'_> {
     /// After the worker's death: the oldest may have been running, the others wait.
     fn account_for_the_rest(&self) {
         for position in self.lane.tail()..self.lane.head() {
-            let mut bytes = [0; INLINE_BYTES];
-            let task = self.lane.copy_task(position, &mut bytes).expect("valid");
+            let (task, payload) = self.lane.copy_task(position).expect("valid");
             match self.lane.see(position) {
                 Seen::Ready => {
                     assert_eq!(task, message(position + 1), "as it was published");
-                    assert_eq!(u64::from(bytes[0]), task.entry);
+                    assert_eq!(u64::from(payload.bytes()[0]), task.entry);
                 }
                 Seen::Running => assert_eq!(position, self.lane.tail()),
                 other => panic!("{other:?}"),
@@ -128,9 +132,9 @@ impl Supervisor<'_> {
     }
 
     fn retract(&mut self) -> Option<u64> {
-        let mut bytes = [0; INLINE_BYTES];
-        let message = self.lane.retract(&mut bytes).ok().flatten()?;
-        assert_eq!(u64::from(bytes[0]), message.entry, "as it was published");
+        let (message, payload) = self.lane.retract().ok().flatten()?;
+        let value = u64::from(payload.bytes()[0]);
+        assert_eq!(value, message.entry, "as it was published");
         Some(message.entry)
     }
 }
@@ -148,14 +152,15 @@ impl Worker<'_> {
             while let Sleep::Park(seen) = self.lane.sleep() {
                 self.shared.futex.park(self.lane.word(), seen, None);
             }
-            let Some((task, bytes)) = self.lane.start() else {
+            let Some(task) = self.lane.start() else {
                 continue;
             };
-            assert_eq!(u64::from(bytes[0]), task.entry, "seen whole");
+            let (argument, result) = self.lane.payloads();
+            assert_eq!(u64::from(argument[0]), task.entry, "seen whole");
             if task.entry == PILL {
                 return done;
             }
-            bytes[0] += 100;
+            result[0] = argument[0] + 100;
             let result = Message { items: 2, ..task };
             if self.lane.finish(result) == Finished::Ring {
                 self.shared.bell.ring(&self.shared.futex);
@@ -205,6 +210,23 @@ fn lane_of_two_slots_loses_no_wake() {
         assert_eq!(supervisor.receive(), 2);
         assert_eq!(supervisor.receive(), 3);
         supervisor.send(PILL);
+        assert_eq!(worker.join().expect("no panic"), [1, 2, 3]);
+    });
+}
+
+/// Tasks published at once: the worker sleeps at the first of them, or is behind them all.
+#[test]
+fn lane_a_burst_loses_no_wake() {
+    explore(3, || {
+        let shared = Shared::new(2);
+        let at_worker = Arc::clone(&shared);
+        let worker = thread::spawn(move || at_worker.worker().serve());
+        let mut supervisor = shared.supervisor();
+        supervisor.send_all(&[1, 2]);
+        assert_eq!(supervisor.receive(), 1);
+        assert_eq!(supervisor.receive(), 2);
+        supervisor.send_all(&[3, PILL]);
+        assert_eq!(supervisor.receive(), 3);
         assert_eq!(worker.join().expect("no panic"), [1, 2, 3]);
     });
 }

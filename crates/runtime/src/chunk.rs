@@ -1,21 +1,24 @@
 //! Items into messages, until the pool wants no more, or there is no memory for them now.
 
-use std::collections::VecDeque;
-
 use forkyard_shm::lane::Message;
 use serde::Serialize;
 
-use crate::driver::{Reply, Ticket};
+use crate::driver::Reply;
 use crate::error::TaskError;
 use crate::job::{ItemError, caught};
-use crate::map::{Dispatch, Ready};
-use crate::parcel::{Body, Parcel};
+use crate::Transport;
+use crate::bulk::Bulk;
+use crate::map::Dispatch;
+use crate::parcel::{Extra, Parcel, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::PutError;
 use crate::source::Source;
 
 /// A chunk is full at this many bytes.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Messages of fewer bytes are not weighed.
+const LEAST_WEIGHED: u64 = 4096;
+
 /// Why an item was not sent.
 enum NotSent {
     /// It cannot be encoded.
@@ -29,32 +32,32 @@ impl Dispatch<'_> {
     pub(crate) fn fill<In: Serialize>(
         &mut self,
         source: &mut Source<impl Iterator<Item = In>, In>,
-        ready: &mut VecDeque<Ready>,
+        ready: &mut Bulk<Ready>,
         wanted: usize,
-        on_reply: &mut impl FnMut(Decoder),
+        on_reply: &mut impl FnMut(Decoder<'_>),
     ) -> bool {
         while ready.len() < wanted && self.has_budget() {
             if self.refused.is_some() || self.stop.is_some_and(|stop| stop()) {
                 source.exhausted = true;
             }
-            let want = self.chunk_items(source.items.size_hint());
             let first = self.next;
-            match self.chunk(source, want) {
-                Ok(Some((items, parcel))) => {
-                    let bytes = bytes_of(&parcel);
-                    if bytes > 0 {
-                        self.bytes_ahead += bytes;
-                        self.heavy.insert(first, bytes);
-                    }
-                    let ticket = Ticket {
-                        batch: self.batch,
-                        first,
-                        items,
-                        deaths: 0,
-                    };
-                    ready.push_back((ticket, parcel));
+            let place = ready.add();
+            let outcome = self.chunk(source, &mut place.parcel);
+            if let Ok(Some(items)) = outcome {
+                place.ticket = Ticket {
+                    batch: self.batch,
+                    first,
+                    items,
+                    deaths: 0,
+                };
+                if let Some(extra) = &place.parcel.extra {
+                    self.weigh(first, extra);
                 }
-                Ok(None) => return false,
+                continue;
+            }
+            ready.undo();
+            match outcome {
+                Ok(_) => return false,
                 Err(NotSent::NoMemory(_)) if self.replied + count(ready) < self.next => {
                     return true; // something in flight will give its memory back
                 }
@@ -77,36 +80,70 @@ impl Dispatch<'_> {
     }
 
     /// The items whose turn it is have failed before they were sent.
-    fn fail(&mut self, items: u32, error: TaskError, on_reply: &mut impl FnMut(Decoder)) {
+    fn fail(&mut self, items: u32, error: TaskError, on_reply: &mut impl FnMut(Decoder<'_>)) {
         let first = self.next;
         self.next += u64::from(items);
         self.replied += u64::from(items);
-        on_reply(Decoder(Reply {
+        let mut reply = Reply::default();
+        let ticket = Ticket {
             first,
             items,
-            worker: 0,
-            outcome: Err(error),
-        }));
+            ..Ticket::default()
+        };
+        reply.fail(&ticket, error);
+        on_reply(Decoder(&mut reply));
     }
 
-    /// One message of up to `want` items. An item that cannot be encoded ends the chunk
-    /// before it and fails by itself when its turn comes.
+    /// Counts a message's bytes while it is in flight. Small ones are bounded by the lanes.
+    fn weigh(&mut self, first: u64, extra: &Extra) {
+        let attached: usize = extra.attached.iter().map(|b| b.as_slice().len()).sum();
+        let bytes = (attached + extra.frame.len()) as u64;
+        if bytes >= LEAST_WEIGHED {
+            self.bytes_ahead += bytes;
+            self.heavy.insert(first, bytes);
+        }
+    }
+
+    /// One message, into `parcel`. An item that cannot be encoded ends the chunk before it and
+    /// fails by itself when its turn comes.
+    #[inline]
     fn chunk<In: Serialize>(
         &mut self,
         source: &mut Source<impl Iterator<Item = In>, In>,
-        want: usize,
-    ) -> Result<Option<(u32, Parcel)>, NotSent> {
+        parcel: &mut Parcel,
+    ) -> Result<Option<u32>, NotSent> {
         if self.full > 0 {
-            let items = self.full;
-            return self.take_parcel(items).map(|parcel| Some((items, parcel)));
+            return self.take_parcel(self.full, parcel).map(Some);
         }
+        let want = self.chunk_items(source.items.size_hint());
         let Some(item) = source.next() else {
             return Ok(None);
         };
+        if want == 1 && self.core.options.transport == Transport::Shared {
+            let message = Message {
+                items: 1,
+                ..self.message
+            };
+            if parcel.put(message, &item).map_err(NotSent::Failed)? {
+                self.next += 1;
+                return Ok(Some(1));
+            }
+        }
         self.sink.clear();
         if want == 1 {
-            return self.single(source, item).map(Some);
+            return self.single(source, item, parcel).map(Some);
         }
+        self.several(source, item, want, parcel).map(Some)
+    }
+
+    /// A message of up to `want` items.
+    fn several<In: Serialize>(
+        &mut self,
+        source: &mut Source<impl Iterator<Item = In>, In>,
+        item: In,
+        want: usize,
+        parcel: &mut Parcel,
+    ) -> Result<u32, NotSent> {
         let mut items = 0;
         let mut item = Some(item);
         while let Some(value) = item.take() {
@@ -132,14 +169,15 @@ impl Dispatch<'_> {
             // A lone item travels without its fence.
             self.sink.unfence();
         }
-        self.take_parcel(items).map(|parcel| Some((items, parcel)))
+        self.take_parcel(items, parcel)
     }
 
     fn single<In: Serialize>(
         &mut self,
         source: &mut Source<impl Iterator<Item = In>, In>,
         item: In,
-    ) -> Result<(u32, Parcel), NotSent> {
+        parcel: &mut Parcel,
+    ) -> Result<u32, NotSent> {
         match caught(|| Ok(self.sink.put(&item))) {
             Ok(Ok(())) => {}
             Ok(Err(PutError::SharedMemory(why))) => {
@@ -156,19 +194,19 @@ impl Dispatch<'_> {
                 return Err(NotSent::Failed(encode_error(panic)));
             }
         }
-        self.take_parcel(1).map(|parcel| (1, parcel))
+        self.take_parcel(1, parcel)
     }
 
-    fn take_parcel(&mut self, items: u32) -> Result<Parcel, NotSent> {
+    fn take_parcel(&mut self, items: u32, parcel: &mut Parcel) -> Result<u32, NotSent> {
         let message = Message {
             items,
             ..self.message
         };
-        match self.sink.take(message) {
-            Ok(parcel) => {
+        match self.sink.take(message, parcel) {
+            Ok(()) => {
                 self.full = 0;
                 self.next += u64::from(items);
-                Ok(parcel)
+                Ok(items)
             }
             Err(PutError::SharedMemory(why)) => {
                 self.full = items; // they stay in the sink
@@ -182,10 +220,10 @@ impl Dispatch<'_> {
     }
 }
 
-fn count(ready: &VecDeque<Ready>) -> u64 {
+fn count(ready: &Bulk<Ready>) -> u64 {
     ready
         .iter()
-        .map(|(ticket, _)| u64::from(ticket.items))
+        .map(|ready| u64::from(ready.ticket.items))
         .sum()
 }
 
@@ -202,15 +240,4 @@ pub(crate) fn encode_error(error: ItemError) -> TaskError {
         other => format!("{other:?}"),
     };
     TaskError::EncodeArgument(why.into())
-}
-
-fn bytes_of(parcel: &Parcel) -> u64 {
-    let attached: usize = parcel.attached.iter().map(|b| b.as_slice().len()).sum();
-    let framed = match &parcel.body {
-        Body::Frame(frame) => frame.len(),
-        Body::Inline(_) | Body::Block(_) => 0,
-    };
-    // Small messages are bounded by the lanes, not by their bytes.
-    let bytes = (attached + framed) as u64;
-    if bytes < 4096 { 0 } else { bytes }
 }

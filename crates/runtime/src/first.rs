@@ -87,7 +87,7 @@ where
     .searching(round.number(), protocol as u16, &stop)
     .run(items.into_iter(), &mut |reply| {
         tasks += 1;
-        let worker = reply.0.worker;
+        let worker = reply.worker();
         reply.decode::<Ended<Out>>(|_, result| match result {
             Ok(end) => ended.push((worker, end)),
             Err(error) => {

@@ -9,13 +9,14 @@ use forkyard_shm::lane::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Transport;
 use crate::arena::Unpacking;
 use crate::chunk::encode_error;
-use crate::driver::{Core, Driver, Patience, Reply, Ticket};
+use crate::driver::{Core, Driver, Patience, Reply};
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
-use crate::parcel::Parcel;
+use crate::parcel::{Parcel, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::{PutError, Sink};
 use crate::time::after;
@@ -65,7 +66,7 @@ pub(crate) fn submit<In: Serialize, Out>(
                 items: 1,
                 deaths: 0,
             };
-            match driver.submit_one(core, (ticket, parcel)) {
+            match driver.submit_one(core, Ready { ticket, parcel }) {
                 Ok(()) => {
                     Core::ensure_fed(core, &mut driver);
                     State::Sent(batch)
@@ -86,15 +87,20 @@ pub(crate) fn submit<In: Serialize, Out>(
 
 fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Parcel, TaskError> {
     let _packing = Packing::begin(&core.arena);
-    let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
     let message = Message {
         entry,
         items: 1,
         ..Message::default()
     };
-    let packed = caught(|| Ok(sink.put(argument).and_then(|()| sink.take(message))));
+    let mut parcel = Parcel::default();
+    if core.options.transport == Transport::Shared && parcel.put(message, argument)? {
+        return Ok(parcel);
+    }
+    let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
+    let packed =
+        caught(|| Ok(sink.put(argument).and_then(|()| sink.take(message, &mut parcel))));
     match packed {
-        Ok(Ok(parcel)) => Ok(parcel),
+        Ok(Ok(())) => Ok(parcel),
         Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why.into())),
         Ok(Err(PutError::SharedMemory(why))) => Err(TaskError::SharedMemory(why.into())),
         Err(panic) => Err(encode_error(panic)),
@@ -132,13 +138,13 @@ impl<Out: DeserializeOwned> Handle<Out> {
             }
             State::Taken => panic!("the result of this handle was taken already"),
         };
-        let reply = self
+        let mut reply = self
             .core
             .drive(Patience::Next, deadline, |driver| reply_of(driver, batch))?;
         self.state = State::Taken;
         let _unpacking = Unpacking::from(&self.core.arena);
         let mut result = None;
-        Decoder(reply).decode(|_, decoded| result = Some(decoded));
+        Decoder(&mut reply).decode(|_, decoded| result = Some(decoded));
         result
     }
 
@@ -159,11 +165,8 @@ impl<Out: DeserializeOwned> Handle<Out> {
 
 /// Takes the reply of a batch of one, and the batch with it.
 fn reply_of(driver: &mut Driver, batch: u32) -> Option<Reply> {
-    let reply = driver
-        .batches
-        .get_mut(batch as usize)?
-        .replies
-        .pop_front()?;
+    let replies = &mut driver.batches.get_mut(batch as usize)?.replies;
+    let reply = std::mem::take(replies.as_mut_slice().first_mut()?);
     driver.close_batch(batch);
     Some(reply)
 }

@@ -32,6 +32,7 @@ mod abort;
 mod arena;
 mod bootstrap;
 mod builder;
+mod bulk;
 mod chunk;
 mod context;
 mod driver;

@@ -1,6 +1,6 @@
 //! Many items over one pool: cut into messages, sent as workers get room, taken as they come.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use forkyard_shm::lane::Message;
@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use crate::ChunkSize;
 use crate::arena::Unpacking;
-use crate::driver::{Core, Patience, Reply, Ticket};
+use crate::driver::{Core, Patience, Reply};
 use crate::error::TaskError;
 use crate::packing::Packing;
-use crate::parcel::Parcel;
+use crate::bulk::Bulk;
+use crate::parcel::Ready;
 use crate::reply::Decoder;
 use crate::sink::Sink;
 use crate::source::Source;
@@ -49,9 +50,6 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) stop: Option<&'a dyn Fn() -> bool>,
 }
 
-/// A message ready to be sent.
-pub(crate) type Ready = (Ticket, Parcel);
-
 impl<'a> Dispatch<'a> {
     pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize) -> Self {
         Self {
@@ -88,7 +86,7 @@ impl<'a> Dispatch<'a> {
     pub(crate) fn run<In: Serialize>(
         &mut self,
         items: impl Iterator<Item = In>,
-        on_reply: &mut impl FnMut(Decoder),
+        on_reply: &mut impl FnMut(Decoder<'_>),
     ) -> usize {
         let _packing = Packing::begin(&self.core.arena);
         let _unpacking = Unpacking::from(&self.core.arena);
@@ -97,17 +95,15 @@ impl<'a> Dispatch<'a> {
             held: None,
             exhausted: false,
         };
-        let mut ready: VecDeque<Ready> = VecDeque::with_capacity(BURST);
-        let mut replies: VecDeque<Reply> = VecDeque::new();
+        let mut ready = Bulk::default();
+        let mut replies = Bulk::default();
         let mut appetite = self.look(&mut replies);
         loop {
             let short = self.fill(&mut source, &mut ready, appetite.min(BURST), on_reply);
             self.send(&mut ready, &mut replies);
             appetite = self.look(&mut replies);
             let came = !replies.is_empty();
-            for reply in replies.drain(..) {
-                self.hand_over(reply, on_reply);
-            }
+            self.hand_over(&mut replies, on_reply);
             if source.is_done() && self.full == 0 && self.replied == self.next {
                 return match self.refused {
                     Some(_) => source.items.size_hint().0,
@@ -118,9 +114,7 @@ impl<'a> Dispatch<'a> {
             let can_send = left && !short && self.has_budget();
             if !(came || can_send && appetite > 0) {
                 appetite = self.wait(can_send, !left, &mut replies);
-                for reply in replies.drain(..) {
-                    self.hand_over(reply, on_reply);
-                }
+                self.hand_over(&mut replies, on_reply);
             }
         }
     }
@@ -129,37 +123,29 @@ impl<'a> Dispatch<'a> {
         self.bytes_ahead < self.core.options.bytes_ahead
     }
 
-    fn send(&mut self, ready: &mut VecDeque<Ready>, replies: &mut VecDeque<Reply>) {
+    fn send(&mut self, ready: &mut Bulk<Ready>, replies: &mut Bulk<Reply>) {
         if ready.is_empty() {
             return;
         }
         let mut driver = self.core.lock();
         if let Err(error) = driver.submit(self.core, self.batch, ready) {
             drop(driver);
-            for (ticket, _) in ready.drain(..) {
-                replies.push_back(Reply {
-                    first: ticket.first,
-                    items: ticket.items,
-                    worker: 0,
-                    outcome: Err(error.clone()),
-                });
+            for ready in ready.iter() {
+                replies.add().fail(&ready.ticket, error.clone());
             }
+            ready.clear();
             self.refused.get_or_insert(error);
         }
     }
 
     /// Takes what has come; says how many messages the pool wants.
-    fn look(&mut self, replies: &mut VecDeque<Reply>) -> usize {
+    fn look(&mut self, replies: &mut Bulk<Reply>) -> usize {
         let mut driver = self.core.lock();
         self.core.glance(&mut driver);
         driver.refresh_means(self.core);
         driver.feed(self.core);
         if let Some(batch) = driver.batches.get_mut(self.batch as usize) {
-            if replies.is_empty() {
-                std::mem::swap(replies, &mut batch.replies);
-            } else {
-                replies.extend(batch.replies.drain(..));
-            }
+            replies.append(&mut batch.replies);
         }
         self.tune(driver.mean_ns());
         if driver.can_never_run() {
@@ -170,7 +156,7 @@ impl<'a> Dispatch<'a> {
 
     /// Waits until something came, or (when `can_send`) until the pool wants more; says how
     /// many messages it wants.
-    fn wait(&mut self, can_send: bool, last: bool, replies: &mut VecDeque<Reply>) -> usize {
+    fn wait(&mut self, can_send: bool, last: bool, replies: &mut Bulk<Reply>) -> usize {
         let patience = if last {
             Patience::Empty
         } else {
@@ -179,7 +165,7 @@ impl<'a> Dispatch<'a> {
         let key = self.batch as usize;
         let appetite = self.core.drive(patience, None, |driver| {
             let batch = driver.batches.get_mut(key)?;
-            replies.extend(batch.replies.drain(..));
+            replies.append(&mut batch.replies);
             let appetite = driver.appetite();
             let go_on = can_send && (appetite > 0 || driver.can_never_run());
             (go_on || !replies.is_empty()).then_some(appetite)
@@ -187,13 +173,20 @@ impl<'a> Dispatch<'a> {
         appetite.unwrap_or(0)
     }
 
-    fn hand_over(&mut self, reply: Reply, on_reply: &mut impl FnMut(Decoder)) {
-        self.replied += u64::from(reply.items);
-        if !self.heavy.is_empty() {
-            let bytes = self.heavy.remove(&reply.first).unwrap_or(0);
-            self.bytes_ahead -= bytes;
+    fn hand_over(
+        &mut self,
+        replies: &mut Bulk<Reply>,
+        on_reply: &mut impl FnMut(Decoder<'_>),
+    ) {
+        for reply in replies.as_mut_slice() {
+            self.replied += u64::from(reply.items);
+            if !self.heavy.is_empty() {
+                let bytes = self.heavy.remove(&reply.first).unwrap_or(0);
+                self.bytes_ahead -= bytes;
+            }
+            on_reply(Decoder(reply));
         }
-        on_reply(Decoder(reply));
+        replies.clear();
     }
 
     /// Follows the measured time of messages, so that a chunk takes about [`CHUNK_NS`].

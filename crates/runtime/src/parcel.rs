@@ -1,31 +1,128 @@
 //! What travels: a message's header with its payload, on either path.
+//!
+//! Almost every message is short, and there may be millions a second, so a parcel is plain
+//! bytes of less than two cache lines; whatever else a message has is put aside in [`Extra`].
 
 use forkyard_shm::lane::{Inline, Message};
+use forkyard_wire::codec;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
+use serde::Serialize;
 
 use crate::arena::Block;
+use crate::chunk::encode_error;
+use crate::error::TaskError;
+use crate::job::caught;
+use crate::packing::{has_attachments, restart_attachments};
+use crate::sink::DESCRIPTOR_BYTES;
 
 /// Bytes of the encoded [`Message`] before the payload on the copy path.
 pub(crate) const HEADER_BYTES: usize = 24;
 
-/// A payload, wherever it is.
-#[derive(Debug)]
-pub(crate) enum Body {
-    /// In place: the first `message.len` bytes.
-    Inline(Inline),
-    /// In a block of the arena. Boxed, because most messages have none and are moved about.
-    Block(Box<Block>),
-    /// Copy path: the whole frame, beginning with the pipe's own header room, then ours.
-    Frame(Vec<u8>),
-}
-
 /// A message that is ready to be sent, or was received.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Parcel {
     pub(crate) message: Message,
-    pub(crate) body: Body,
+    /// Shared path: the first `message.len` bytes travel in the slot.
+    pub(crate) payload: Inline,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What few messages have.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Copy path: the whole frame; on its way there it begins with the pipe's own header room.
+    pub(crate) frame: Vec<u8>,
+    /// Received: the block that holds the payload.
+    pub(crate) block: Option<Block>,
     /// Blocks that the payload speaks of; kept until the message has done its work.
-    pub(crate) attached: Box<[Block]>,
+    pub(crate) attached: Vec<Block>,
+    /// Why there is no result.
+    pub(crate) error: Option<TaskError>,
+}
+
+/// Whose task a message is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ticket {
+    /// Index of its first item in the batch.
+    pub(crate) first: u64,
+    pub(crate) batch: u32,
+    pub(crate) items: u32,
+    /// How many workers have died with it at the head of their line, unbegun.
+    pub(crate) deaths: u8,
+}
+
+/// A message ready to be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    pub(crate) ticket: Ticket,
+    pub(crate) parcel: Parcel,
+}
+
+impl Parcel {
+    /// Room for what few messages have.
+    pub(crate) fn extra_mut(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Puts the one item of a message where it travels, if it is short and speaks of no blocks.
+    /// Returns whether it did; otherwise it is to be put together in a [`Sink`](crate::sink::Sink).
+    ///
+    /// # Errors
+    /// When its Serialize panicked.
+    #[inline]
+    pub(crate) fn put<T: Serialize>(
+        &mut self,
+        message: Message,
+        value: &T,
+    ) -> Result<bool, TaskError> {
+        restart_attachments();
+        let room = &mut self.payload.short.0;
+        let put = caught(|| Ok(codec::encode_to_slice(value, room))).map_err(encode_error)?;
+        let Some(len) = put.ok().filter(|_| !has_attachments()) else {
+            restart_attachments();
+            return Ok(false);
+        };
+        self.message = Message {
+            len: len as u32,
+            ..message
+        };
+        Ok(true)
+    }
+
+    /// Of a received one: whether there is more to it than the bytes that it came with.
+    #[inline]
+    pub(crate) fn is_more_than_bytes(&self) -> bool {
+        self.message.place != 0 || self.message.round != 0
+    }
+
+    /// Puts back what was kept of a message while it was away.
+    pub(crate) fn keep(&mut self, kept: Option<Box<Extra>>) {
+        match (&mut self.extra, kept) {
+            (Some(extra), Some(kept)) => extra.attached = kept.attached,
+            (extra @ None, kept) => *extra = kept,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Of a received one: the payload, and the descriptors behind it; `None` when it is torn.
+    #[inline]
+    pub(crate) fn parts(&self) -> Option<(&[u8], &[u8])> {
+        let bytes = match self.extra.as_deref() {
+            None => self.payload.bytes().get(..self.message.len as usize)?,
+            Some(extra) => match &extra.block {
+                Some(block) => block.as_slice(),
+                None if extra.frame.is_empty() => {
+                    self.payload.bytes().get(..self.message.len as usize)?
+                }
+                None => extra.frame.get(HEADER_BYTES..)?,
+            },
+        };
+        if self.message.round == 0 {
+            return Some((bytes, &[]));
+        }
+        let announced = (self.message.round as usize).checked_mul(DESCRIPTOR_BYTES)?;
+        bytes.split_at_checked(bytes.len().checked_sub(announced)?)
+    }
 }
 
 /// The header as it stands at the front of a frame.

@@ -5,40 +5,55 @@ use serde::de::DeserializeOwned;
 
 use crate::driver::Reply;
 use crate::error::TaskError;
-use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, caught};
+use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, STATUS_VALUE, caught};
 
 /// A reply whose values are still encoded.
-pub(crate) struct Decoder(pub(crate) Reply);
+pub(crate) struct Decoder<'a>(pub(crate) &'a mut Reply);
 
-impl Decoder {
+impl Decoder<'_> {
+    /// Which worker it comes from.
+    pub(crate) fn worker(&self) -> usize {
+        self.0.worker as usize
+    }
+
     /// Hands each item's index and result to `each`.
+    #[inline]
     pub(crate) fn decode<Out: DeserializeOwned>(
         self,
         mut each: impl FnMut(u64, Result<Out, TaskError>),
     ) {
+        let Reply { first, items, .. } = *self.0;
+        let is_one_value = items == 1 && self.0.parcel.message.status == STATUS_VALUE;
+        match self.0.parcel.parts() {
+            Some((bytes, _)) if is_one_value && self.0.parcel.extra.is_none() => {
+                each(first, value(bytes));
+            }
+            _ => self.decode_any(each),
+        }
+    }
+
+    fn decode_any<Out: DeserializeOwned>(
+        self,
+        mut each: impl FnMut(u64, Result<Out, TaskError>),
+    ) {
+        let worker = self.worker();
         let Reply {
             first,
             items,
-            worker,
-            outcome,
-        } = self.0;
-        let torn = || TaskError::Fault("a result is torn".into());
-        let received = outcome.and_then(|received| match received.parts() {
-            Some(_) => Ok(received),
-            None => Err(torn()),
-        });
-        let received = match received {
-            Ok(received) => received,
-            Err(error) => {
-                (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
-                return;
-            }
-        };
-        let (bytes, _) = received.parts().unwrap_or_default();
-        let message = received.message;
-        if message.status == STATUS_ERROR {
-            let error = item_error(bytes, worker);
+            ref mut parcel,
+            ..
+        } = *self.0;
+        let mut fail = |error: TaskError| {
             (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
+        };
+        if let Some(error) = parcel.extra.as_mut().and_then(|extra| extra.error.take()) {
+            return fail(error);
+        }
+        let Some((bytes, _)) = parcel.parts() else {
+            return fail(TaskError::Fault("a result is torn".into()));
+        };
+        if parcel.message.status == STATUS_ERROR {
+            fail(item_error(bytes, worker));
         } else if items == 1 {
             each(first, value(bytes));
         } else {
@@ -47,9 +62,11 @@ impl Decoder {
                 each(first + i, fenced(&mut rest, worker));
             }
         }
+        parcel.empty();
     }
 }
 
+#[inline]
 fn value<Out: DeserializeOwned>(bytes: &[u8]) -> Result<Out, TaskError> {
     let decoded =
         caught(|| codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string())));
@@ -86,9 +103,10 @@ fn fenced<Out: DeserializeOwned>(rest: &mut &[u8], worker: usize) -> Result<Out,
 }
 
 /// Puts a reply's results in their places.
+#[inline]
 pub(crate) fn decode_into<Out: DeserializeOwned>(
     results: &mut Vec<Option<Result<Out, TaskError>>>,
-    reply: Decoder,
+    reply: Decoder<'_>,
 ) {
     reply.decode(|index, result| {
         let index = index as usize;

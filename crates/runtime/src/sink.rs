@@ -12,7 +12,7 @@ use crate::Transport;
 use crate::arena::{Block, BlockMut, Descriptor, RawArena, describe};
 use crate::job::ERROR_BIT;
 use crate::packing::{count_attachments, restart_attachments, take_attachments};
-use crate::parcel::{Body, HEADER_BYTES, Parcel, to_bytes};
+use crate::parcel::{HEADER_BYTES, Parcel, to_bytes};
 
 /// Why something could not be put into a [`Sink`].
 #[derive(Debug)]
@@ -258,62 +258,63 @@ impl Sink {
         self.attached.len() as u32
     }
 
-    /// Takes what was put as a parcel, and is empty again. When there is no memory for it,
+    /// Takes what was put into a parcel, and is empty again. When there is no memory for it,
     /// everything stays as it was, to be taken later.
     #[inline]
-    pub(crate) fn take(&mut self, mut message: Message) -> Result<Parcel, PutError> {
+    pub(crate) fn take(
+        &mut self,
+        mut message: Message,
+        parcel: &mut Parcel,
+    ) -> Result<(), PutError> {
         if self.announces && !self.attached.is_empty() {
             message.round = self.announce();
         }
-        let body = match self.transport {
+        match self.transport {
             Transport::Copy => {
-                if !self.spilled {
-                    self.spill_over();
-                }
-                self.spilled = false;
                 message.len = 0;
-                if self.spill.len() as u64 > MESSAGE_LIMIT_BYTES {
-                    let bytes = self.spill.len();
-                    self.clear();
-                    return Err(PutError::Codec(format!(
-                        "{bytes} bytes are more than one message of the copy path carries \
-                         ({MESSAGE_LIMIT_BYTES}); share them in an arena block"
-                    )));
-                }
-                let mut frame = std::mem::take(&mut self.spill);
-                let room = HEADER_ROOM;
-                frame[room..room + HEADER_BYTES].copy_from_slice(&to_bytes(message));
-                Body::Frame(frame)
+                parcel.extra_mut().frame = self.take_frame(message)?;
             }
             Transport::Shared => match self.finish_block()? {
                 Some(block) => {
-                    let mut attached = std::mem::take(&mut self.attached);
-                    let inline = Inline::Short(Short(bytemuck::cast(block.descriptor())));
                     message.len = SHORT_BYTES as u32;
                     message = message.at(Where::Block);
-                    self.len = 0;
-                    return Ok(Parcel {
-                        message,
-                        body: Body::Inline(inline),
-                        attached: {
-                            attached.push(block);
-                            attached.into()
-                        },
-                    });
+                    parcel.payload = Inline {
+                        short: Short(bytemuck::cast(block.descriptor())),
+                        long: None,
+                    };
+                    self.attached.push(block);
                 }
                 None => {
                     message.len = self.len as u32;
                     message = message.at(Where::Inline);
-                    Body::Inline(Inline::new(&self.inline.0, self.len))
+                    parcel.payload = Inline::new(&self.inline.0, self.len);
                 }
             },
-        };
+        }
         self.len = 0;
-        Ok(Parcel {
-            message,
-            body,
-            attached: std::mem::take(&mut self.attached).into(),
-        })
+        parcel.message = message;
+        if !self.attached.is_empty() {
+            parcel.extra_mut().attached = std::mem::take(&mut self.attached);
+        }
+        Ok(())
+    }
+
+    fn take_frame(&mut self, message: Message) -> Result<Vec<u8>, PutError> {
+        if !self.spilled {
+            self.spill_over();
+        }
+        self.spilled = false;
+        if self.spill.len() as u64 > MESSAGE_LIMIT_BYTES {
+            let bytes = self.spill.len();
+            self.clear();
+            return Err(PutError::Codec(format!(
+                "{bytes} bytes are more than one message of the copy path carries \
+                 ({MESSAGE_LIMIT_BYTES}); share them in an arena block"
+            )));
+        }
+        let mut frame = std::mem::take(&mut self.spill);
+        frame[HEADER_ROOM..HEADER_ROOM + HEADER_BYTES].copy_from_slice(&to_bytes(message));
+        Ok(frame)
     }
 
     /// Takes what was put straight into the half of a slot, if it fits there and speaks of no

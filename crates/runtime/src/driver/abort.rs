@@ -7,6 +7,7 @@ use forkyard_os::process::{Pid, Signal, kill};
 use super::link::Remains;
 use super::{Core, Driver, Escalation, PoolPhase, SeatPhase};
 use crate::error::TaskError;
+use crate::parcel::Ready;
 use crate::time::after;
 
 impl Driver {
@@ -23,7 +24,7 @@ impl Driver {
         self.poll(core);
         self.phase = PoolPhase::Aborted;
         core.control.header().stop.0.raise_for_ever();
-        for (ticket, _) in std::mem::take(&mut self.pending) {
+        for Ready { ticket, .. } in std::mem::take(&mut self.pending) {
             self.refuse(ticket, TaskError::Aborted);
         }
         for index in 0..self.seats.len() {

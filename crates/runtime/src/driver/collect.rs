@@ -4,13 +4,14 @@ use std::sync::atomic::Ordering;
 
 use forkyard_os::process::{Signal, kill};
 use forkyard_shm::arena::Descriptor;
-use forkyard_shm::lane::{Message, Where};
+use forkyard_shm::lane::Where;
 use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
-use super::{Core, Driver, Link, Received, Reply, SeatPhase};
+use super::{Core, Driver, Link, SeatPhase};
+use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
-use crate::parcel::{Body, HEADER_BYTES};
+use crate::parcel::Parcel;
 use crate::sink::DESCRIPTOR_BYTES;
 
 impl Driver {
@@ -57,87 +58,74 @@ impl Driver {
     /// Takes every result of one worker.
     pub(super) fn take_all(&mut self, core: &Core, index: usize) -> usize {
         let mut taken = 0;
-        while !self.seats[index].in_flight.is_empty() {
+        let mut fault = None;
+        while fault.is_none() {
             let seat = &mut self.seats[index];
-            match seat.link.take(&core.control, index) {
-                Arrived::Nothing => break,
-                Arrived::Result(message, body) => {
-                    let outcome = Self::receive(core, message, body);
-                    let fault = match &outcome {
-                        Err(TaskError::Fault(fault)) => Some(fault.to_string()),
-                        _ => None,
-                    };
-                    self.settle(index, outcome);
-                    taken += 1;
-                    if let Some(fault) = fault {
-                        self.condemn(index, fault);
-                    }
+            let Some(oldest) = seat.in_flight.front() else {
+                break;
+            };
+            let ticket = oldest.ticket;
+            let wanted = self
+                .batches
+                .get_mut(ticket.batch as usize)
+                .filter(|batch| !batch.abandoned);
+            let mut replies = wanted.map(|batch| &mut batch.replies);
+            let reply = match &mut replies {
+                Some(replies) => replies.add(),
+                None => &mut self.scrap,
+            };
+            match seat.link.take(&mut reply.parcel, &core.control, index) {
+                Arrived::Result => {}
+                Arrived::Nothing => {
+                    replies.map(Bulk::undo);
+                    break;
                 }
-                Arrived::Fault(fault) => {
-                    self.condemn(index, fault);
+                Arrived::Fault(what) => {
+                    replies.map(Bulk::undo);
+                    fault = Some(what);
                     break;
                 }
             }
+            reply.first = ticket.first;
+            reply.items = ticket.items;
+            reply.worker = index as u32;
+            if reply.parcel.is_more_than_bytes()
+                && let Err(error) = receive(core, &mut reply.parcel)
+            {
+                fault = match &error {
+                    TaskError::Fault(fault) => Some(fault.to_string()),
+                    _ => None,
+                };
+                reply.parcel.extra_mut().error = Some(error);
+            }
+            if replies.is_none() {
+                self.scrap.empty();
+            }
+            seat.in_flight.pop_front();
+            self.count_reply(ticket.batch);
+            taken += 1;
         }
         if taken > 0 {
-            let seat = &mut self.seats[index];
-            seat.taken += taken as u64;
-            seat.fruitless = 0;
-            // Release: pairs with the worker's Acquire before it lets go of what it kept for
-            // these results; what we resolved from them is ours by now.
-            core.control
-                .page(index)
-                .orders
-                .taken
-                .store(seat.taken, Ordering::Release);
+            self.acknowledge(core, index, taken);
+        }
+        if let Some(fault) = fault {
+            self.condemn(index, fault);
         }
         taken
     }
 
-    /// Makes a received message ours: what it has in blocks, and the blocks that it speaks
-    /// of, are resolved while the sender still holds them.
-    fn receive(core: &Core, message: Message, body: Body) -> Result<Received, TaskError> {
-        let fault = |fault: &dyn std::fmt::Display| TaskError::Fault(fault.to_string().into());
-        let resolve = |bytes: &[u8]| {
-            let descriptor: Descriptor = bytemuck::pod_read_unaligned(bytes);
-            core.arena
-                .resolve(&descriptor)
-                .map_err(|error| fault(&error))
-        };
-        let body = match (message.place().map_err(|error| fault(&error))?, body) {
-            (Where::Block, Body::Inline(bytes)) => {
-                Body::Block(Box::new(resolve(&bytes.bytes()[..DESCRIPTOR_BYTES])?))
-            }
-            (_, body) => body,
-        };
-        let mut received = Received {
-            message,
-            body,
-            attached: Box::default(),
-        };
-        if message.round > 0 {
-            let (_, announced) = received.parts().ok_or_else(|| fault(&"a result is torn"))?;
-            received.attached = announced
-                .chunks_exact(DESCRIPTOR_BYTES)
-                .map(resolve)
-                .collect::<Result<_, _>>()?;
-        }
-        Ok(received)
-    }
-
-    /// The oldest message of a seat has come to its end.
-    pub(super) fn settle(&mut self, index: usize, outcome: Result<Received, TaskError>) {
-        if let Some(done) = self.seats[index].in_flight.pop_front() {
-            self.reply(
-                done.ticket.batch,
-                Reply {
-                    first: done.ticket.first,
-                    items: done.ticket.items,
-                    worker: index,
-                    outcome,
-                },
-            );
-        }
+    /// Tells a worker how many of its results were taken.
+    fn acknowledge(&mut self, core: &Core, index: usize, taken: usize) {
+        let seat = &mut self.seats[index];
+        seat.taken += taken as u64;
+        seat.fruitless = 0;
+        // Release: pairs with the worker's Acquire before it lets go of what it kept for
+        // these results; what we resolved from them is ours by now.
+        core.control
+            .page(index)
+            .orders
+            .taken
+            .store(seat.taken, Ordering::Release);
     }
 
     /// A worker wrote what it must not: it is killed, and its task in hand gets the reason.
@@ -153,15 +141,28 @@ impl Driver {
     }
 }
 
-impl Received {
-    /// The payload, and the descriptors behind it.
-    pub(crate) fn parts(&self) -> Option<(&[u8], &[u8])> {
-        let bytes = match &self.body {
-            Body::Inline(bytes) => bytes.bytes().get(..self.message.len as usize)?,
-            Body::Block(block) => block.as_slice(),
-            Body::Frame(frame) => frame.get(HEADER_BYTES..)?,
-        };
-        let announced = (self.message.round as usize).checked_mul(DESCRIPTOR_BYTES)?;
-        bytes.split_at_checked(bytes.len().checked_sub(announced)?)
+/// Makes a received message ours: what it has in blocks, and the blocks that it speaks of, are
+/// resolved while the sender still holds them.
+#[cold]
+fn receive(core: &Core, parcel: &mut Parcel) -> Result<(), TaskError> {
+    let fault = |fault: &dyn std::fmt::Display| TaskError::Fault(fault.to_string().into());
+    let resolve = |bytes: &[u8]| {
+        let descriptor: Descriptor = bytemuck::pod_read_unaligned(bytes);
+        core.arena
+            .resolve(&descriptor)
+            .map_err(|error| fault(&error))
+    };
+    if parcel.message.place().map_err(|error| fault(&error))? == Where::Block {
+        let block = resolve(&parcel.payload.bytes()[..DESCRIPTOR_BYTES])?;
+        parcel.extra_mut().block = Some(block);
     }
+    let (_, announced) = parcel.parts().ok_or_else(|| fault(&"a result is torn"))?;
+    let attached = announced
+        .chunks_exact(DESCRIPTOR_BYTES)
+        .map(resolve)
+        .collect::<Result<Vec<_>, _>>()?;
+    if !attached.is_empty() {
+        parcel.extra_mut().attached = attached;
+    }
+    Ok(())
 }

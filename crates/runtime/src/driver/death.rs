@@ -20,6 +20,7 @@ use forkyard_shm::layout::Phase;
 use super::link::Remains;
 use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::error::{BuildError, TaskError, WorkerDeath};
+use crate::parcel::Ready;
 use crate::start::{EXIT_SKIPPED_INIT, OsPark};
 use crate::{mapped, timings};
 
@@ -232,8 +233,8 @@ impl Driver {
                     if ticket.deaths >= MOST_DEATHS {
                         self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
                     } else {
-                        parcel.attached = message.attached;
-                        unbegun.push((ticket, parcel));
+                        parcel.keep(message.extra);
+                        unbegun.push(Ready { ticket, parcel });
                     }
                 }
                 Remains::Running => {
@@ -266,8 +267,8 @@ impl Driver {
             let ticket = sent.ticket;
             match remains {
                 Remains::Unbegun(mut parcel) => {
-                    parcel.attached = sent.attached;
-                    self.pending.push_front((ticket, parcel));
+                    parcel.keep(sent.extra);
+                    self.pending.push_front(Ready { ticket, parcel });
                 }
                 Remains::Running | Remains::Fault(_) => {
                     let fault = "a task's slot was overwritten before it was begun";
@@ -307,8 +308,8 @@ impl Driver {
     /// With no worker left and none to come, pending tasks get the reason.
     fn give_up_if_hopeless(&mut self) {
         if let Some(error) = self.hopeless() {
-            for (ticket, _) in std::mem::take(&mut self.pending) {
-                self.refuse(ticket, error.clone());
+            for ready in std::mem::take(&mut self.pending) {
+                self.refuse(ready.ticket, error.clone());
             }
         }
     }

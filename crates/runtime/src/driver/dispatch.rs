@@ -13,15 +13,12 @@
 //!    a  b  c  d            a  b  c  d
 //! ```
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use forkyard_shm::lane::{Inline, Message};
-
-use super::{Core, Driver, InFlight, PoolPhase, SeatPhase};
+use super::{Core, Driver, PoolPhase, SeatPhase};
+use crate::bulk::Bulk;
 use crate::error::TaskError;
-use crate::map::Ready;
-use crate::parcel::{Body, Parcel};
+use crate::parcel::Ready;
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -32,8 +29,26 @@ const AHEAD_UNKNOWN: usize = 16;
 const AHEAD_LEAST: usize = 2;
 /// More than any worker can have in flight.
 const MOST_LEVEL: usize = 1 << 20;
+/// A worker that is awake gets so much work before one that sleeps is woken for more: to wake it
+/// takes as long.
+const WORTH_WAKING_NS: u64 = 50_000;
 /// A backlog shorter than this is not worth moving to another worker.
 const WORTH_STEALING_NS: u64 = 50_000;
+
+/// Which workers are given messages first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    /// Those awake, as long as they have little to do: waking another takes longer.
+    Awake,
+    /// All that are ready.
+    Up,
+    /// Those that are still starting, and may be for a while.
+    Starting,
+}
+
+impl Rank {
+    const ALL: [Self; 3] = [Self::Awake, Self::Up, Self::Starting];
+}
 
 impl Driver {
     /// How many messages a worker should have in flight.
@@ -108,22 +123,27 @@ impl Driver {
         &mut self,
         core: &Core,
         batch: u32,
-        ready: &mut VecDeque<Ready>,
+        ready: &mut Bulk<Ready>,
     ) -> Result<(), TaskError> {
         self.expect(batch, ready.len())?;
-        if self.pending.is_empty() {
-            self.share_out(core, ready);
+        let sent = if self.pending.is_empty() {
+            self.share_out(core, ready.as_mut_slice())
+        } else {
+            0
+        };
+        if sent < ready.len() {
+            self.pending.extend(ready.drain().skip(sent));
         }
-        self.pending.append(ready);
+        ready.clear();
         Ok(())
     }
 
     /// The same for one message.
-    pub(crate) fn submit_one(&mut self, core: &Core, ready: Ready) -> Result<(), TaskError> {
-        self.expect(ready.0.batch, 1)?;
+    pub(crate) fn submit_one(&mut self, core: &Core, mut ready: Ready) -> Result<(), TaskError> {
+        self.expect(ready.ticket.batch, 1)?;
         match self.hungriest() {
             Some(seat) if self.pending.is_empty() => {
-                self.send(core, seat, std::iter::once(ready));
+                self.send(core, seat, std::slice::from_mut(&mut ready));
             }
             _ => self.pending.push_back(ready),
         }
@@ -161,33 +181,38 @@ impl Driver {
         Some(best)
     }
 
-    /// Sends as many messages as the workers want, from the front.
-    fn share_out(&mut self, core: &Core, ready: &mut VecDeque<Ready>) {
-        // One that is still starting may be for a while: the others first.
-        for up in [true, false] {
+    /// Sends as many messages as the workers want, from the front; returns how many.
+    fn share_out(&mut self, core: &Core, mut ready: &mut [Ready]) -> usize {
+        let all = ready.len();
+        for rank in Rank::ALL {
             if ready.is_empty() {
-                return;
+                break;
             }
-            let level = self.level(up, ready.len());
+            let level = self.level(core, rank, ready.len());
             let count = self.seats.len();
             let start = self.next_seat;
             for index in (start..count).chain(0..start) {
-                let share = self.below(index, up, level).min(ready.len());
+                let share = self.below(core, index, rank, level).min(ready.len());
                 if share > 0 {
-                    self.send(core, index, ready.drain(..share));
+                    let (now, later) = ready.split_at_mut(share);
+                    self.send(core, index, now);
                     self.next_seat = if index + 1 == count { 0 } else { index + 1 };
+                    ready = later;
                 }
             }
         }
+        all - ready.len()
     }
 
-    /// The lowest number of messages in flight up to which `messages` more fill the workers,
-    /// or, when they want fewer than that, one up to which they get all that they want.
-    fn level(&self, up: bool, messages: usize) -> usize {
+    /// The lowest number of messages in flight up to which `messages` more fill the workers of
+    /// a rank, or, when they want fewer than that, one up to which they get all that they want.
+    fn level(&self, core: &Core, rank: Rank, messages: usize) -> usize {
         let seats = 0..self.seats.len();
         let fits = |level: usize| {
-            let taken: usize = seats.clone().map(|seat| self.below(seat, up, level)).sum();
-            taken >= messages
+            let shares = seats
+                .clone()
+                .map(|seat| self.below(core, seat, rank, level));
+            shares.sum::<usize>() >= messages
         };
         let (mut low, mut high) = (0, MOST_LEVEL);
         while low + 1 < high {
@@ -201,18 +226,27 @@ impl Driver {
         high
     }
 
-    /// How many more messages this worker wants below a level.
-    fn below(&self, index: usize, up: bool, level: usize) -> usize {
+    /// How many more messages a worker wants below a level, if it is of this rank.
+    fn below(&self, core: &Core, index: usize, rank: Rank, level: usize) -> usize {
         let seat = &self.seats[index];
-        if (seat.phase == SeatPhase::Up) != up {
+        let level = match rank {
+            Rank::Awake => level.min(self.worth_waking(core, index)),
+            Rank::Up if seat.phase == SeatPhase::Up => level,
+            Rank::Starting if seat.phase != SeatPhase::Up => level,
+            Rank::Up | Rank::Starting => 0,
+        };
+        let gap = level.saturating_sub(seat.in_flight.len());
+        if gap == 0 { 0 } else { gap.min(self.wants(index)) }
+    }
+
+    /// How many messages a worker that is awake should have before another is woken for more.
+    fn worth_waking(&self, core: &Core, index: usize) -> usize {
+        let seat = &self.seats[index];
+        let is_awake = core.control.page(index).vitals.parked.load(Ordering::Relaxed) == 0;
+        if seat.phase != SeatPhase::Up || !is_awake || seat.mean_ns == 0 {
             return 0;
         }
-        let gap = level.saturating_sub(seat.in_flight.len());
-        if gap == 0 {
-            0
-        } else {
-            gap.min(self.wants(index))
-        }
+        (WORTH_WAKING_NS / seat.mean_ns) as usize
     }
 
     /// Why no task will ever run here any more, if that is so.
@@ -233,18 +267,11 @@ impl Driver {
     }
 
     #[inline]
-    fn send(&mut self, core: &Core, index: usize, messages: impl Iterator<Item = Ready>) {
+    fn send(&mut self, core: &Core, index: usize, messages: &mut [Ready]) {
         self.unwatched = true;
         let seat = &mut self.seats[index];
-        let in_flight = &mut seat.in_flight;
-        let messages = messages.map(|(ticket, parcel)| {
-            in_flight.push_back(InFlight {
-                ticket,
-                attached: parcel.attached,
-            });
-            (parcel.message, parcel.body)
-        });
-        seat.link.send(messages, &core.control, index);
+        seat.link
+            .send(messages, &mut seat.in_flight, &core.control, index);
     }
 
     /// Sends what is pending, then evens out, then, when the pool closes, the pills.
@@ -252,7 +279,8 @@ impl Driver {
         if !self.pending.is_empty() {
             self.refresh_means(core);
             let mut pending = std::mem::take(&mut self.pending);
-            self.share_out(core, &mut pending);
+            let sent = self.share_out(core, pending.make_contiguous());
+            pending.drain(..sent);
             self.pending = pending;
         }
         if self.pending.is_empty() {
@@ -290,8 +318,8 @@ impl Driver {
             }
             let is_up = self.seats[busy].phase == SeatPhase::Up;
             for _ in 0..(load / 2).max(usize::from(!is_up)) {
-                let (message, body) = match self.seats[busy].link.retract() {
-                    Ok(Some(taken)) => taken,
+                let mut parcel = match self.seats[busy].link.retract() {
+                    Ok(Some(parcel)) => parcel,
                     Ok(None) => break,
                     Err(fault) => {
                         self.condemn(busy, fault);
@@ -301,12 +329,12 @@ impl Driver {
                 let Some(taken) = self.seats[busy].in_flight.pop_back() else {
                     break;
                 };
-                let parcel = Parcel {
-                    message,
-                    body,
-                    attached: taken.attached,
+                parcel.keep(taken.extra);
+                let mut ready = Ready {
+                    ticket: taken.ticket,
+                    parcel,
                 };
-                self.send(core, idle, std::iter::once((taken.ticket, parcel)));
+                self.send(core, idle, std::slice::from_mut(&mut ready));
             }
         }
     }
@@ -333,11 +361,6 @@ impl Driver {
 
     /// Tells one worker to end after what it has.
     pub(super) fn send_pill(&mut self, core: &Core, index: usize) {
-        let body = match core.options.transport {
-            crate::Transport::Shared => Body::Inline(Inline::EMPTY),
-            crate::Transport::Copy => Body::Frame(crate::parcel::pill_frame()),
-        };
-        let pill = std::iter::once((Message::default(), body));
-        self.seats[index].link.send(pill, &core.control, index);
+        self.seats[index].link.send_pill(&core.control, index);
     }
 }

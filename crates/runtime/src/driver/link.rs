@@ -1,13 +1,15 @@
 //! How messages reach one worker and come back, on either path, behind one set of methods.
 
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
 
 use forkyard_shm::control::Control;
 use forkyard_shm::lane::state::{Published, Seen, Watch};
-use forkyard_shm::lane::{Arrival, Message, SupervisorLane};
+use forkyard_shm::lane::{Arrival, Inline, Message, SupervisorLane};
 
 use super::pipe::Pipe;
-use crate::parcel::{Body, Parcel};
+use super::seat::InFlight;
+use crate::parcel::{Parcel, Ready, pill_frame};
 use crate::start::OsPark;
 use forkyard_shm::Park;
 
@@ -15,7 +17,7 @@ use forkyard_shm::Park;
 #[derive(Debug)]
 pub(crate) enum Arrived {
     /// The result of the oldest message in flight.
-    Result(Message, Body),
+    Result,
     /// Nothing yet.
     Nothing,
     /// The worker wrote what it must not.
@@ -73,50 +75,68 @@ impl Link {
         }
     }
 
-    /// Sends messages one after the other. There must be [`room`](Self::room) for all, except
-    /// for a pill.
+    /// Sends messages one after the other, and notes what is in flight. There must be
+    /// [`room`](Self::room) for all, except for a pill.
     #[inline]
     pub(crate) fn send(
         &mut self,
-        messages: impl Iterator<Item = (Message, Body)>,
+        messages: &mut [Ready],
+        in_flight: &mut VecDeque<InFlight>,
         control: &Control,
         seat: usize,
     ) {
         match self {
             Self::Lane(lane) => {
                 let first = lane.head();
-                let published = lane.push_all(messages.map(|(message, body)| match body {
-                    Body::Inline(payload) => (message, payload),
-                    _ => unreachable!("parcels of the shared path are in place"),
+                let published = lane.push_all(messages.iter_mut().map(|ready| {
+                    in_flight.push_back(InFlight {
+                        ticket: ready.ticket,
+                        extra: ready.parcel.extra.take(),
+                    });
+                    (&ready.parcel.message, &ready.parcel.payload)
                 }));
                 if published == Published::WakeIt {
                     OsPark.unpark(lane.task_word(first));
                 }
             }
             Self::Pipe(pipe) => {
-                for (_, body) in messages {
-                    let Body::Frame(frame) = body else {
-                        unreachable!("parcels of the copy path are frames")
-                    };
-                    pipe.send(frame, &control.page(seat).pipes);
+                for ready in messages {
+                    let mut extra = ready.parcel.extra.take();
+                    let frame = extra.as_mut().map(|extra| std::mem::take(&mut extra.frame));
+                    in_flight.push_back(InFlight {
+                        ticket: ready.ticket,
+                        extra: extra.filter(|extra| !extra.attached.is_empty()),
+                    });
+                    pipe.send(frame.unwrap_or_default(), &control.page(seat).pipes);
                 }
             }
         }
     }
 
-    /// Takes the oldest result, if it is there.
-    #[inline]
-    pub(crate) fn take(&mut self, control: &Control, seat: usize) -> Arrived {
+    /// Tells the worker to end after what it has.
+    pub(crate) fn send_pill(&mut self, control: &Control, seat: usize) {
         match self {
-            Self::Lane(lane) => match lane.take() {
-                Arrival::Result(message, payload) => {
-                    Arrived::Result(message, Body::Inline(payload))
+            Self::Lane(lane) => {
+                let position = lane.head();
+                if lane.push(&Message::default(), &Inline::default()) == Published::WakeIt {
+                    OsPark.unpark(lane.task_word(position));
                 }
+            }
+            Self::Pipe(pipe) => pipe.send(pill_frame(), &control.page(seat).pipes),
+        }
+    }
+
+    /// Takes the oldest result, if it is there, into `parcel`.
+    #[inline]
+    pub(crate) fn take(&mut self, parcel: &mut Parcel, control: &Control, seat: usize) -> Arrived {
+        match self {
+            Self::Lane(lane) => match lane.take(&mut parcel.message, &mut parcel.payload) {
+                Arrival::Result => Arrived::Result,
                 Arrival::Nothing => Arrived::Nothing,
                 Arrival::Corrupt(raw) => corrupt(raw),
                 Arrival::Fault(fault) => Arrived::Fault(fault.to_string()),
             },
-            Self::Pipe(pipe) => pipe.take(control.page(seat)),
+            Self::Pipe(pipe) => pipe.take(parcel, control.page(seat)),
         }
     }
 
@@ -176,11 +196,11 @@ impl Link {
     ///
     /// # Errors
     /// When the worker wrote over it.
-    pub(crate) fn retract(&mut self) -> Result<Option<(Message, Body)>, String> {
+    pub(crate) fn retract(&mut self) -> Result<Option<Parcel>, String> {
         match self {
             Self::Lane(lane) => {
                 let retracted = lane.retract().map_err(|fault| fault.to_string())?;
-                Ok(retracted.map(|(message, payload)| (message, Body::Inline(payload))))
+                Ok(retracted.map(in_slot))
             }
             Self::Pipe(pipe) => Ok(pipe.retract()),
         }
@@ -210,11 +230,7 @@ impl Link {
                 match lane.see(position) {
                     Seen::Running => Remains::Running,
                     Seen::Ready => match lane.copy_task(position) {
-                        Some((message, payload)) => Remains::Unbegun(Parcel {
-                            message,
-                            body: Body::Inline(payload),
-                            attached: Box::default(),
-                        }),
+                        Some(task) => Remains::Unbegun(in_slot(task)),
                         None => Remains::Fault("a task's slot was overwritten".to_owned()),
                     },
                     // Done behind one that is not: the results before it were taken in
@@ -242,6 +258,14 @@ impl Link {
         if let Self::Pipe(pipe) = self {
             pipe.reset();
         }
+    }
+}
+
+fn in_slot((message, payload): (Message, Inline)) -> Parcel {
+    Parcel {
+        message,
+        payload,
+        extra: None,
     }
 }
 

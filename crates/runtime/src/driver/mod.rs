@@ -43,17 +43,17 @@ use std::sync::Arc;
 pub(crate) use death::StartFailure;
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
-pub(crate) use seat::{InFlight, Seat, SeatPhase};
+pub(crate) use seat::{Seat, SeatPhase};
 pub(crate) use wait::Patience;
 
-use crate::arena::{Block, RawArena};
+use crate::arena::RawArena;
 use crate::builder::Options;
+use crate::bulk::{Bulk, Place};
 use crate::error::{TaskError, WorkerDeath};
 use crate::mapped::PoolMemory;
-use crate::parcel::{Body, Parcel};
+use crate::parcel::{Parcel, Ready, Ticket};
 use crate::start::Starter;
 use crate::timings::ProcessTimings;
-use forkyard_shm::lane::Message;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
 #[derive(Debug)]
@@ -77,6 +77,9 @@ pub(crate) struct Core {
     pub(crate) memory: Arc<PoolMemory>,
 }
 
+/// So many batches' places are kept.
+const MOST_SPARE: usize = 16;
+
 /// Whether a pool takes tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PoolPhase {
@@ -94,7 +97,7 @@ pub(crate) struct Driver {
     pub(crate) phase: PoolPhase,
     pub(crate) seats: Vec<Seat>,
     pub(crate) batches: Slab<Batch>,
-    pub(crate) pending: VecDeque<(Ticket, Parcel)>,
+    pub(crate) pending: VecDeque<Ready>,
     /// Timings of processes that are gone.
     pub(crate) rows: Vec<ProcessTimings>,
     pub(crate) deaths: Vec<WorkerDeath>,
@@ -118,6 +121,10 @@ pub(crate) struct Driver {
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
     next_seat: usize,
+    /// Places of replies of batches that are gone, to be used again.
+    spare: Vec<Bulk<Reply>>,
+    /// Where replies go that nobody waits for.
+    scrap: Reply,
 }
 
 /// The next step of an abort whose grace has run out.
@@ -130,40 +137,39 @@ pub(crate) enum Escalation {
 /// The tasks of one `submit`, `map` or `first`.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) replies: VecDeque<Reply>,
+    pub(crate) replies: Bulk<Reply>,
     /// Messages that have not been replied to.
     pub(crate) outstanding: usize,
     /// Nobody waits for the replies any more.
     pub(crate) abandoned: bool,
 }
 
-/// Whose task a message is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ticket {
-    pub(crate) batch: u32,
+/// What became of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
     /// Index of its first item in the batch.
     pub(crate) first: u64,
     pub(crate) items: u32,
-    /// How many workers have died with it at the head of their line, unbegun.
-    pub(crate) deaths: u8,
+    pub(crate) worker: u32,
+    /// The result as it was taken, to be decoded by whom it is for; or why there is none.
+    pub(crate) parcel: Parcel,
 }
 
-/// What became of a message.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) first: u64,
-    pub(crate) items: u32,
-    pub(crate) worker: usize,
-    pub(crate) outcome: Result<Received, TaskError>,
+impl Place for Reply {
+    #[inline]
+    fn empty(&mut self) {
+        self.parcel.empty();
+    }
 }
 
-/// A result as it was taken, to be decoded by whom it is for.
-#[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) message: Message,
-    pub(crate) body: Body,
-    /// Blocks that the result speaks of, held since it was taken.
-    pub(crate) attached: Box<[Block]>,
+impl Reply {
+    /// Makes it say why there is no result.
+    pub(crate) fn fail(&mut self, ticket: &Ticket, error: TaskError) {
+        self.first = ticket.first;
+        self.items = ticket.items;
+        self.worker = 0;
+        self.parcel.extra_mut().error = Some(error);
+    }
 }
 
 impl Core {
@@ -204,6 +210,8 @@ impl Core {
                 arrived: 0,
                 feeder_thread: None,
                 next_seat: 0,
+                spare: Vec::new(),
+                scrap: Reply::default(),
             }),
             followers: Condvar::new(),
             feeder: Condvar::new(),
@@ -237,8 +245,12 @@ impl Driver {
 
     /// Opens a batch.
     pub(crate) fn open_batch(&mut self) -> u32 {
+        let batch = Batch {
+            replies: self.spare.pop().unwrap_or_default(),
+            ..Batch::default()
+        };
         // A slab key is an index into memory: it stays far below 2^32.
-        self.batches.insert(Batch::default()) as u32
+        self.batches.insert(batch) as u32
     }
 
     /// Forgets a batch; what is outstanding is thrown away as it comes.
@@ -247,33 +259,37 @@ impl Driver {
             batch.abandoned = true;
             batch.replies.clear();
             if batch.outstanding == 0 {
-                self.batches.remove(key as usize);
+                self.remove_batch(key);
             }
         }
     }
 
-    pub(crate) fn reply(&mut self, batch_key: u32, reply: Reply) {
+    fn remove_batch(&mut self, key: u32) {
+        let batch = self.batches.remove(key as usize);
+        if self.spare.len() < MOST_SPARE {
+            self.spare.push(batch.replies);
+        }
+    }
+
+    /// One message of a batch was replied to.
+    #[inline]
+    fn count_reply(&mut self, batch_key: u32) {
         self.arrived += 1;
         if let Some(batch) = self.batches.get_mut(batch_key as usize) {
             batch.outstanding -= 1;
-            if !batch.abandoned {
-                batch.replies.push_back(reply);
-            } else if batch.outstanding == 0 {
-                self.batches.remove(batch_key as usize);
+            if batch.abandoned && batch.outstanding == 0 {
+                self.remove_batch(batch_key);
             }
         }
     }
 
     /// Resolves a message that will not run.
     pub(crate) fn refuse(&mut self, ticket: Ticket, error: TaskError) {
-        self.reply(
-            ticket.batch,
-            Reply {
-                first: ticket.first,
-                items: ticket.items,
-                worker: 0,
-                outcome: Err(error),
-            },
-        );
+        if let Some(batch) = self.batches.get_mut(ticket.batch as usize)
+            && !batch.abandoned
+        {
+            batch.replies.add().fail(&ticket, error);
+        }
+        self.count_reply(ticket.batch);
     }
 }

@@ -16,8 +16,7 @@ use forkyard_wire::packets::{
 };
 
 use super::link::{Arrived, Remains};
-use crate::parcel::{self, Body, Parcel};
-use forkyard_shm::lane::Message;
+use crate::parcel::{self, Parcel};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -120,7 +119,7 @@ impl Pipe {
         }
     }
 
-    pub(crate) fn take(&mut self, page: &WorkerPage) -> Arrived {
+    pub(crate) fn take(&mut self, parcel: &mut Parcel, page: &WorkerPage) -> Arrived {
         let Some(end) = &mut self.end else {
             return Arrived::Nothing;
         };
@@ -131,7 +130,7 @@ impl Pipe {
                 }
                 Ok(Some(Received::Message(frame))) => {
                     self.packets_seen = self.packets_seen.wrapping_add(1) & !(1 << 31);
-                    return self.result(frame);
+                    return self.result(frame, parcel);
                 }
                 Ok(None) if self.draining => return Arrived::Nothing,
                 // The worker counts after it sends, so what is counted is there.
@@ -145,7 +144,7 @@ impl Pipe {
         Arrived::Nothing
     }
 
-    fn result(&mut self, frame: Vec<u8>) -> Arrived {
+    fn result(&mut self, frame: Vec<u8>, parcel: &mut Parcel) -> Arrived {
         if self.sent == 0 {
             return Arrived::Fault("a result came for no task".to_owned());
         }
@@ -155,7 +154,9 @@ impl Pipe {
         self.messages.pop_front();
         self.sent -= 1;
         self.taken += 1;
-        Arrived::Result(message, Body::Frame(frame))
+        parcel.message = message;
+        parcel.extra_mut().frame = frame;
+        Arrived::Result
     }
 
     pub(crate) fn watch(&self, pipes: &Pipes) -> bool {
@@ -188,7 +189,7 @@ impl Pipe {
     }
 
     /// A message of which no packet was sent can be taken back.
-    pub(crate) fn retract(&mut self) -> Option<(Message, Body)> {
+    pub(crate) fn retract(&mut self) -> Option<Parcel> {
         if self.messages.len() <= self.sent + 1 {
             return None;
         }
@@ -208,11 +209,7 @@ impl Pipe {
             .and_then(Option::take)
             .and_then(unsent)
         {
-            Some((message, body)) => Remains::Unbegun(Parcel {
-                message,
-                body,
-                attached: Box::default(),
-            }),
+            Some(parcel) => Remains::Unbegun(parcel),
             None => Remains::Running,
         }
     }
@@ -235,8 +232,13 @@ impl Pipe {
 }
 
 /// The parcel that a message was made of.
-fn unsent(message: Outgoing) -> Option<(Message, Body)> {
-    let frame = message.into_bytes();
-    let (header, _) = parcel::from_bytes(frame.get(HEADER_ROOM..)?)?;
-    Some((header, Body::Frame(frame)))
+fn unsent(outgoing: Outgoing) -> Option<Parcel> {
+    let frame = outgoing.into_bytes();
+    let (message, _) = parcel::from_bytes(frame.get(HEADER_ROOM..)?)?;
+    let mut parcel = Parcel {
+        message,
+        ..Parcel::default()
+    };
+    parcel.extra_mut().frame = frame;
+    Some(parcel)
 }

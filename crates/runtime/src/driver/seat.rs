@@ -17,9 +17,8 @@ use std::time::Instant;
 use forkyard_os::process::Pid;
 use forkyard_shm::OwnerIndex;
 
-use super::Ticket;
 use super::link::Link;
-use crate::arena::Block;
+use crate::parcel::{Extra, Ticket};
 
 /// Where a seat is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +39,7 @@ pub(crate) enum SeatPhase {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) ticket: Ticket,
-    /// Blocks that the message speaks of.
-    pub(crate) attached: Box<[Block]>,
+    pub(crate) extra: Option<Box<Extra>>,
 }
 
 /// A place in the pool.

@@ -17,12 +17,12 @@ use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
 use crate::packing::Packing;
-use crate::parcel::Body;
+use crate::parcel::Parcel;
 use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
-type Kept = VecDeque<(u64, Box<[Block]>)>;
+type Kept = VecDeque<(u64, Vec<Block>)>;
 
 /// Takes tasks until the pill, or until the pool is aborted.
 pub(super) fn serve(
@@ -79,7 +79,7 @@ pub(super) fn serve(
 /// What is left to do of a message whose result is in its slot.
 struct Done {
     reply: Message,
-    attached: Box<[Block]>,
+    attached: Vec<Block>,
     bytes_in: usize,
     bytes_out: usize,
 }
@@ -111,7 +111,7 @@ fn work(
         ..Message::default()
     };
     let (reply, attached) = match sink.take_inline(reply, result) {
-        Some(reply) => (reply, Box::default()),
+        Some(reply) => (reply, Vec::new()),
         None => pack(sink, reply, result),
     };
     ledger.laps.encode();
@@ -129,16 +129,14 @@ fn pack(
     sink: &mut Sink,
     reply: Message,
     result: &mut [u8; INLINE_BYTES],
-) -> (Message, Box<[Block]>) {
-    let parcel = match sink.take(reply) {
-        Ok(parcel) => parcel,
-        Err(error) => super::cannot_pack(error, sink, reply.items),
-    };
-    let Body::Inline(inline) = parcel.body else {
-        unreachable!("the shared path's parcels are in place")
-    };
-    inline.write_to(result);
-    (parcel.message, parcel.attached)
+) -> (Message, Vec<Block>) {
+    let mut parcel = Parcel::default();
+    if let Err(error) = sink.take(reply, &mut parcel) {
+        super::cannot_pack(error, sink, reply.items, &mut parcel);
+    }
+    parcel.payload.write_to(result);
+    let attached = parcel.extra.take().map(|extra| extra.attached);
+    (parcel.message, attached.unwrap_or_default())
 }
 
 /// A message's payload, where it is.

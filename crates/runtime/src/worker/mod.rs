@@ -28,7 +28,7 @@ use forkyard_shm::{CheckEvery, OwnerIndex, Round};
 use crate::bootstrap::Attachment;
 use crate::context::{Context, WorkerSeat};
 use crate::job::{ItemError, Job, STATUS_ERROR, STATUS_VALUE};
-use crate::parcel::{Body, Parcel};
+use crate::parcel::Parcel;
 use crate::sink::{PutError, Sink};
 use crate::start::{EXIT_NOT_ATTACHED, OsPark};
 use crate::{Arena, mapped, trampoline};
@@ -204,7 +204,7 @@ fn run_job(
 
 /// The reply of a message whose results could not be packed: each item gets the reason.
 #[cold]
-fn cannot_pack(error: PutError, sink: &mut Sink, items: u32) -> Parcel {
+fn cannot_pack(error: PutError, sink: &mut Sink, items: u32, parcel: &mut Parcel) {
     sink.clear();
     let error = match error {
         PutError::Codec(message) => ItemError::Encode(message),
@@ -222,12 +222,7 @@ fn cannot_pack(error: PutError, sink: &mut Sink, items: u32) -> Parcel {
         status: STATUS_ERROR,
         ..Message::default()
     };
-    match sink.take(message) {
-        Ok(parcel) => parcel,
-        Err(_) => Parcel {
-            message,
-            body: Body::Inline(forkyard_shm::lane::Inline::EMPTY),
-            attached: Box::default(),
-        },
+    if sink.take(message, parcel).is_err() {
+        parcel.message = message;
     }
 }

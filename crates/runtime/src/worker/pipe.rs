@@ -15,7 +15,7 @@ use crate::arena::{RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::Laps;
 use crate::packing::Packing;
-use crate::parcel::{self, Body};
+use crate::parcel::{self, Extra, Parcel};
 use crate::sink::Sink;
 use crate::start::OsPark;
 
@@ -59,20 +59,22 @@ pub(super) fn serve(
             status,
             ..Message::default()
         };
-        let parcel = match sink.take(reply) {
-            Ok(parcel) => parcel,
-            Err(error) => super::cannot_pack(error, &mut sink, message.items),
-        };
+        let mut parcel = Parcel::default();
+        if let Err(error) = sink.take(reply, &mut parcel) {
+            super::cannot_pack(error, &mut sink, message.items, &mut parcel);
+        }
         ledger.laps.encode();
-        if !parcel.attached.is_empty() {
-            kept.push_back((position, parcel.attached));
+        let Extra {
+            frame: reply_frame,
+            attached,
+            ..
+        } = *parcel.extra.unwrap_or_default();
+        if !attached.is_empty() {
+            kept.push_back((position, attached));
         }
         position += 1;
         end.recycle(frame);
-        let Body::Frame(frame) = parcel.body else {
-            unreachable!("the copy path's parcels are frames")
-        };
-        let mut outgoing = Outgoing::new(frame);
+        let mut outgoing = Outgoing::new(reply_frame);
         let sent = end.send(&mut outgoing, || {
             if page.pipes.sent.bump() {
                 header.doorbell.0.ring(&OsPark);

@@ -7,31 +7,34 @@ pub const SHORT_BYTES: usize = 32;
 
 /// Bytes that travel in a slot. Most are short, and messages are moved about, so long ones are
 /// put aside.
-#[derive(Debug)]
-pub enum Inline {
-    /// Up to [`SHORT_BYTES`].
-    Short(Short),
-    /// More.
-    Long(Box<[u8; INLINE_BYTES]>),
+#[derive(Debug, Default)]
+pub struct Inline {
+    /// The bytes, while they are no more than [`SHORT_BYTES`].
+    pub short: Short,
+    /// All of them, when they are more.
+    pub long: Option<Box<[u8; INLINE_BYTES]>>,
 }
 
 /// Aligned, so that it moves in whole registers and can be read right after it was written:
 /// bytes at odd addresses cost a stalled store-forwarding at every move.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 #[repr(C, align(8))]
 pub struct Short(pub [u8; SHORT_BYTES]);
 
 impl Inline {
-    /// No bytes.
-    pub const EMPTY: Self = Self::Short(Short([0; SHORT_BYTES]));
-
     /// The first `len` of `bytes`, at least.
     #[inline]
     #[must_use]
     pub fn new(bytes: &[u8; INLINE_BYTES], len: usize) -> Self {
         match bytes.first_chunk() {
-            Some(short) if len <= SHORT_BYTES => Self::Short(Short(*short)),
-            _ => Self::Long(Box::new(*bytes)),
+            Some(short) if len <= SHORT_BYTES => Self {
+                short: Short(*short),
+                long: None,
+            },
+            _ => Self {
+                short: Short::default(),
+                long: Some(Box::new(*bytes)),
+            },
         }
     }
 
@@ -39,18 +42,18 @@ impl Inline {
     #[inline]
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Short(bytes) => &bytes.0,
-            Self::Long(bytes) => bytes.as_slice(),
+        match &self.long {
+            None => &self.short.0,
+            Some(bytes) => bytes.as_slice(),
         }
     }
 
     /// Copies the bytes into a half; its second cache line is left alone if it can be.
     #[inline]
     pub fn write_to(&self, half: &mut [u8; INLINE_BYTES]) {
-        match self {
-            Self::Short(bytes) => half[..SHORT_BYTES].copy_from_slice(&bytes.0),
-            Self::Long(bytes) => *half = **bytes,
+        match &self.long {
+            None => half[..SHORT_BYTES].copy_from_slice(&self.short.0),
+            Some(bytes) => *half = **bytes,
         }
     }
 }

@@ -10,10 +10,11 @@ use crate::steps::step;
 use crate::sync::AtomicU32;
 
 /// What [`SupervisorLane::take`] found at the oldest task in flight.
-#[derive(Debug)]
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// The result of the oldest task, and its payload.
-    Result(Message, Inline),
+    /// The result of the oldest task.
+    Result,
     /// Not there yet, or nothing in flight.
     Nothing,
     /// The worker wrote what no correct worker writes into this slot.
@@ -87,12 +88,15 @@ impl SupervisorLane {
     /// # Panics
     /// If there is no room.
     #[inline]
-    pub fn push_all(&mut self, tasks: impl Iterator<Item = (Message, Inline)>) -> Published {
+    pub fn push_all<'a>(
+        &mut self,
+        tasks: impl Iterator<Item = (&'a Message, &'a Inline)>,
+    ) -> Published {
         let first = self.head;
         for (message, payload) in tasks {
             assert!(self.room() > 0, "a lane was pushed to without room");
             step();
-            self.fill(self.head, message, &payload);
+            self.fill(self.head, *message, payload);
             self.head += 1;
         }
         // The last first: until the worker sees the first, it does not come to the others, so
@@ -113,7 +117,7 @@ impl SupervisorLane {
     /// # Panics
     /// If there is no room.
     #[inline]
-    pub fn push(&mut self, message: Message, payload: Inline) -> Published {
+    pub fn push(&mut self, message: &Message, payload: &Inline) -> Published {
         self.push_all(core::iter::once((message, payload)))
     }
 
@@ -139,9 +143,10 @@ impl SupervisorLane {
         self.ring.lap(self.tail).word()
     }
 
-    /// Takes the oldest result, if it is there.
+    /// Takes the oldest result, if it is there, into `message` and `payload`. Whatever else it
+    /// finds, these hold nothing of meaning.
     #[inline]
-    pub fn take(&mut self) -> Arrival {
+    pub fn take(&mut self, message: &mut Message, payload: &mut Inline) -> Arrival {
         if self.head == self.tail {
             return Arrival::Nothing;
         }
@@ -153,10 +158,10 @@ impl SupervisorLane {
             Err(raw) => return Arrival::Corrupt(raw),
         }
         // SAFETY: done: the slot is ours.
-        match unsafe { copy_out(slot.result()) } {
-            Ok((message, payload)) => {
+        match unsafe { copy_out(slot.result(), message, payload) } {
+            Ok(()) => {
                 self.tail += 1;
-                Arrival::Result(message, payload)
+                Arrival::Result
             }
             Err(fault) => Arrival::Fault(fault),
         }
@@ -185,7 +190,7 @@ impl SupervisorLane {
         self.head -= 1;
         // SAFETY: FREE again: ours. We wrote it ourselves, but a peer can write here too, so
         // it is checked like any other.
-        unsafe { copy_out(slot.task()) }.map(Some)
+        unsafe { copied_out(slot.task()) }.map(Some)
     }
 
     /// What the slot at `position`, which is in flight, says.
@@ -201,7 +206,7 @@ impl SupervisorLane {
     /// After the worker's death: copies out a task that was not begun.
     pub fn copy_task(&self, position: u64) -> Option<(Message, Inline)> {
         // SAFETY: the worker is gone (the caller has reaped it), so the slot is ours.
-        unsafe { copy_out(self.ring.slot(position).task()) }.ok()
+        unsafe { copied_out(self.ring.slot(position).task()) }.ok()
     }
 
     /// After the worker's death: every slot as in fresh memory, positions from zero, for its
@@ -222,20 +227,34 @@ impl SupervisorLane {
 /// # Safety
 /// The half is the caller's by the slot's words.
 #[inline]
-unsafe fn copy_out(half: &Half) -> Result<(Message, Inline), MessageFault> {
+unsafe fn copy_out(
+    half: &Half,
+    message: &mut Message,
+    inline: &mut Inline,
+) -> Result<(), MessageFault> {
     // SAFETY: ours, by the caller's word. The header is validated before its length is used;
     // the payload is copied before anyone looks at it.
-    let message = unsafe { half.read() }.validated()?;
+    *message = unsafe { half.read() }.validated()?;
     let payload = half.payload();
-    let inline = if message.len as usize <= SHORT_BYTES {
+    if message.len as usize <= SHORT_BYTES {
         // SAFETY: ours, mapped and initialised; a Short is a prefix of the payload, whose
         // address is a multiple of 32.
-        Inline::Short(unsafe { payload.cast::<Short>().read() })
+        inline.short = unsafe { payload.cast::<Short>().read() };
+        inline.long = None;
     } else {
         // SAFETY: as above.
-        Inline::Long(Box::new(unsafe {
-            payload.cast::<[u8; INLINE_BYTES]>().read()
-        }))
-    };
-    Ok((message, inline))
+        let bytes = unsafe { payload.cast::<[u8; INLINE_BYTES]>().read() };
+        inline.long = Some(Box::new(bytes));
+    }
+    Ok(())
+}
+
+/// The same, into new places.
+///
+/// # Safety
+/// As for [`copy_out`].
+unsafe fn copied_out(half: &Half) -> Result<(Message, Inline), MessageFault> {
+    let (mut message, mut inline) = (Message::default(), Inline::default());
+    // SAFETY: the same contract.
+    unsafe { copy_out(half, &mut message, &mut inline) }.map(|()| (message, inline))
 }

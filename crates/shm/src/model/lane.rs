@@ -77,6 +77,8 @@ impl Supervisor<'_> {
             let payload = Inline::new(&[*task as u8; INLINE_BYTES], 1);
             (message(*task), payload)
         });
+        let tasks: Vec<_> = tasks.collect();
+        let tasks = tasks.iter().map(|(message, payload)| (message, payload));
         let published = self.lane.push_all(tasks);
         if published == Published::WakeIt {
             self.shared.futex.unpark(self.lane.task_word(position));
@@ -104,8 +106,9 @@ impl Supervisor<'_> {
     }
 
     fn take(&mut self) -> Option<u64> {
-        match self.lane.take() {
-            Arrival::Result(message, payload) => {
+        let (mut message, mut payload) = (Message::default(), Inline::default());
+        match self.lane.take(&mut message, &mut payload) {
+            Arrival::Result => {
                 assert_eq!(message.items, 2, "a result, not its task");
                 let value = u64::from(payload.bytes()[0]);
                 assert_eq!(value, message.entry + 100, "seen whole");

@@ -3,11 +3,11 @@
 use forkyard_shm::lane::Message;
 use serde::Serialize;
 
+use crate::Transport;
+use crate::bulk::Bulk;
 use crate::driver::Reply;
 use crate::error::TaskError;
 use crate::job::{ItemError, caught};
-use crate::Transport;
-use crate::bulk::Bulk;
 use crate::map::Dispatch;
 use crate::parcel::{Extra, Parcel, Ready, Ticket};
 use crate::reply::Decoder;

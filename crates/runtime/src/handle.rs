@@ -97,8 +97,11 @@ fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Pa
         return Ok(parcel);
     }
     let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
-    let packed =
-        caught(|| Ok(sink.put(argument).and_then(|()| sink.take(message, &mut parcel))));
+    let packed = caught(|| {
+        Ok(sink
+            .put(argument)
+            .and_then(|()| sink.take(message, &mut parcel)))
+    });
     match packed {
         Ok(Ok(())) => Ok(parcel),
         Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why.into())),

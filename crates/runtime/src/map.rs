@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::ChunkSize;
 use crate::arena::Unpacking;
+use crate::bulk::Bulk;
 use crate::driver::{Core, Patience, Reply};
 use crate::error::TaskError;
 use crate::packing::Packing;
-use crate::bulk::Bulk;
 use crate::parcel::Ready;
 use crate::reply::Decoder;
 use crate::sink::Sink;
@@ -173,11 +173,7 @@ impl<'a> Dispatch<'a> {
         appetite.unwrap_or(0)
     }
 
-    fn hand_over(
-        &mut self,
-        replies: &mut Bulk<Reply>,
-        on_reply: &mut impl FnMut(Decoder<'_>),
-    ) {
+    fn hand_over(&mut self, replies: &mut Bulk<Reply>, on_reply: &mut impl FnMut(Decoder<'_>)) {
         for reply in replies.as_mut_slice() {
             self.replied += u64::from(reply.items);
             if !self.heavy.is_empty() {

@@ -86,13 +86,19 @@ impl Drop for PoolMemory {
 pub(crate) fn supervisor_lane(control: &Control, index: usize) -> SupervisorLane {
     // SAFETY: `lane` points to `slots` slots inside the control segment, which the pool's
     // core keeps as long as its seats; they are zero at first, and each seat makes one end.
-    unsafe { SupervisorLane::new(control.lane(index), control.shape().slots as usize) }
+    unsafe {
+        let slots = control.shape().slots as usize;
+        SupervisorLane::new(control.lane_head(index), control.lane(index), slots)
+    }
 }
 
 /// The worker's end of its lane. Called once per worker process.
 pub(crate) fn worker_lane(control: &Control, index: usize) -> WorkerLane {
     // SAFETY: as for the supervisor's end; a seat has one worker process at a time.
-    unsafe { WorkerLane::new(control.lane(index), control.shape().slots as usize) }
+    unsafe {
+        let slots = control.shape().slots as usize;
+        WorkerLane::new(control.lane_head(index), control.lane(index), slots)
+    }
 }
 
 /// The arena's directory.

@@ -32,10 +32,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn decode_any<Out: DeserializeOwned>(
-        self,
-        mut each: impl FnMut(u64, Result<Out, TaskError>),
-    ) {
+    fn decode_any<Out: DeserializeOwned>(self, mut each: impl FnMut(u64, Result<Out, TaskError>)) {
         let worker = self.worker();
         let Reply {
             first,

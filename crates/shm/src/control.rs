@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use crate::arena::Directory;
 use crate::first::ResultSlot;
-use crate::lane::Slot;
+use crate::lane::{LaneHead, Slot};
 use crate::layout::{
     DIRECTORY_AT, Header, LAYOUT_HASH, MAGIC, RESULT_AT, Shape, VERSION, WORKERS_AT, WorkerPage,
 };
@@ -215,6 +215,15 @@ impl Control {
         unsafe { self.area(index).add(size_of::<WorkerPage>()) }.cast()
     }
 
+    /// What the lane of worker `index` has besides its slots.
+    ///
+    /// # Panics
+    /// If there is no such worker.
+    #[must_use]
+    pub fn lane_head(&self, index: usize) -> NonNull<LaneHead> {
+        NonNull::from(&self.page(index).lane)
+    }
+
     /// The result word of the slot at `position` of the lane of worker `index`.
     ///
     /// # Panics
@@ -223,9 +232,7 @@ impl Control {
     pub fn result_word(&self, index: usize, position: u64) -> &AtomicU32 {
         let slot = position as usize & (self.shape.slots as usize - 1);
         // SAFETY: the lane has `slots` slots, a power of two; a slot's words are atomic.
-        unsafe { self.lane(index).add(slot).as_ref() }
-            .result_word()
-            .0
+        unsafe { self.lane(index).add(slot).as_ref() }.result_word()
     }
 
     fn area(&self, index: usize) -> NonNull<u8> {

@@ -34,6 +34,8 @@
 //!  0x0080 | by the worker, each task: counters, stages     |
 //!  0x0100 | copy path, by the worker: received, sent       |
 //!  0x0140 | copy path, by the supervisor: where to connect |
+//!  0x0240 | shared path: the lane's head, see `lane::state`|
+//!  0x0300 | zero                                           |
 //!  0x1000 +------------------------------------------------+
 //! ```
 //!
@@ -45,7 +47,7 @@ use core::mem::{align_of, offset_of, size_of};
 use crate::arena::Directory;
 use crate::count::WatchedCount;
 use crate::first::{OwnerLock, ResultSlot};
-use crate::lane::Slot;
+use crate::lane::{LaneHead, Slot};
 use crate::stop::StopFlag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::Doorbell;
@@ -211,6 +213,8 @@ pub struct WorkerPage {
     pub pipes: Pipes,
     /// By the supervisor, before the worker starts: where the copy path is connected.
     pub link: LinkName,
+    /// Shared path: a line by the supervisor, one by both, one by the worker.
+    pub lane: LaneHead,
 }
 
 impl WorkerPage {
@@ -321,6 +325,8 @@ const _: () = {
     assert!(offset_of!(WorkerPage, counters) == 0x0080);
     assert!(offset_of!(WorkerPage, pipes) == 0x0100);
     assert!(offset_of!(WorkerPage, link) == 0x0140);
+    assert!(offset_of!(WorkerPage, lane) == 0x0240);
+    assert!(offset_of!(WorkerPage, lane) + size_of::<LaneHead>() == 0x0300);
     assert!(size_of::<WorkerPage>() == 0x1000);
     assert!(align_of::<WorkerPage>() == PAGE);
     assert!(size_of::<Vitals>() == 0x40);
@@ -345,6 +351,7 @@ pub const LAYOUT_HASH: u64 = {
         offset_of!(WorkerPage, vitals),
         offset_of!(WorkerPage, counters),
         offset_of!(WorkerPage, pipes),
+        offset_of!(WorkerPage, lane),
         offset_of!(Counters, tasks),
         offset_of!(Counters, begun),
         size_of::<Slot>(),

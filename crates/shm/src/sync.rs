@@ -21,6 +21,24 @@ pub fn spin_hint() {
     loom::thread::yield_now();
 }
 
+/// A sequentially consistent fence: of two threads that write, fence and read what the other
+/// writes, at least one reads it.
+///
+/// On x86_64 a locked instruction does that. It costs half of what `mfence` does, which is what
+/// `fence` is compiled to, because the instructions after it may begin before it has ended.
+/// (Linux's `smp_mb` does the same.)
+#[inline(always)]
+pub fn full_fence() {
+    #[cfg(all(not(loom), target_arch = "x86_64"))]
+    // SAFETY: changes nothing: it writes what it reads, to this thread's stack. Not `nomem`, so
+    // the compiler moves no access to memory across it.
+    unsafe {
+        core::arch::asm!("lock or dword ptr [rsp], 0", options(nostack));
+    }
+    #[cfg(any(loom, not(target_arch = "x86_64")))]
+    fence(Ordering::SeqCst);
+}
+
 /// Asks the processor for the cache line at `at`, to be written soon, without waiting for it.
 ///
 /// A line that another core has written takes some hundred nanoseconds to come. Asked for ahead,

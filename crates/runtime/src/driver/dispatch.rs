@@ -236,13 +236,23 @@ impl Driver {
             Rank::Up | Rank::Starting => 0,
         };
         let gap = level.saturating_sub(seat.in_flight.len());
-        if gap == 0 { 0 } else { gap.min(self.wants(index)) }
+        if gap == 0 {
+            0
+        } else {
+            gap.min(self.wants(index))
+        }
     }
 
     /// How many messages a worker that is awake should have before another is woken for more.
     fn worth_waking(&self, core: &Core, index: usize) -> usize {
         let seat = &self.seats[index];
-        let is_awake = core.control.page(index).vitals.parked.load(Ordering::Relaxed) == 0;
+        let is_awake = core
+            .control
+            .page(index)
+            .vitals
+            .parked
+            .load(Ordering::Relaxed)
+            == 0;
         if seat.phase != SeatPhase::Up || !is_awake || seat.mean_ns == 0 {
             return 0;
         }
@@ -317,26 +327,32 @@ impl Driver {
                 continue;
             }
             let is_up = self.seats[busy].phase == SeatPhase::Up;
-            for _ in 0..(load / 2).max(usize::from(!is_up)) {
-                let mut parcel = match self.seats[busy].link.retract() {
-                    Ok(Some(parcel)) => parcel,
-                    Ok(None) => break,
-                    Err(fault) => {
-                        self.condemn(busy, fault);
-                        break;
-                    }
-                };
-                let Some(taken) = self.seats[busy].in_flight.pop_back() else {
-                    break;
-                };
-                parcel.keep(taken.extra);
-                let mut ready = Ready {
-                    ticket: taken.ticket,
-                    parcel,
-                };
-                self.send(core, idle, std::slice::from_mut(&mut ready));
+            let mut taken = self.recall(busy, (load / 2).max(usize::from(!is_up)));
+            if !taken.is_empty() {
+                self.send(core, idle, &mut taken);
             }
         }
+    }
+
+    /// Up to `most` messages that a worker has not begun, in their order.
+    fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
+        let mut taken = Vec::new();
+        let seat = &mut self.seats[index];
+        let in_flight = &mut seat.in_flight;
+        let retracted = seat.link.retract(most, |mut parcel| {
+            if let Some(sent) = in_flight.pop_back() {
+                parcel.keep(sent.extra);
+                taken.push(Ready {
+                    ticket: sent.ticket,
+                    parcel,
+                });
+            }
+        });
+        if let Err(fault) = retracted {
+            self.condemn(index, fault);
+        }
+        taken.reverse();
+        taken
     }
 
     /// One pill behind the last task of each worker.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
 
 use forkyard_shm::control::Control;
-use forkyard_shm::lane::state::{Published, Seen, Watch};
-use forkyard_shm::lane::{Arrival, Inline, Message, SupervisorLane};
+use forkyard_shm::lane::state::{LaneFault, Published, Seen, Watch};
+use forkyard_shm::lane::{Inline, Message, SupervisorLane};
 
 use super::pipe::Pipe;
 use super::seat::InFlight;
@@ -87,7 +87,6 @@ impl Link {
     ) {
         match self {
             Self::Lane(lane) => {
-                let first = lane.head();
                 let published = lane.push_all(messages.iter_mut().map(|ready| {
                     in_flight.push_back(InFlight {
                         ticket: ready.ticket,
@@ -95,9 +94,7 @@ impl Link {
                     });
                     (&ready.parcel.message, &ready.parcel.payload)
                 }));
-                if published == Published::WakeIt {
-                    OsPark.unpark(lane.task_word(first));
-                }
+                wake(lane, published);
             }
             Self::Pipe(pipe) => {
                 for ready in messages {
@@ -117,10 +114,8 @@ impl Link {
     pub(crate) fn send_pill(&mut self, control: &Control, seat: usize) {
         match self {
             Self::Lane(lane) => {
-                let position = lane.head();
-                if lane.push(&Message::default(), &Inline::default()) == Published::WakeIt {
-                    OsPark.unpark(lane.task_word(position));
-                }
+                let published = lane.push(&Message::default(), &Inline::default());
+                wake(lane, published);
             }
             Self::Pipe(pipe) => pipe.send(pill_frame(), &control.page(seat).pipes),
         }
@@ -131,10 +126,9 @@ impl Link {
     pub(crate) fn take(&mut self, parcel: &mut Parcel, control: &Control, seat: usize) -> Arrived {
         match self {
             Self::Lane(lane) => match lane.take(&mut parcel.message, &mut parcel.payload) {
-                Arrival::Result => Arrived::Result,
-                Arrival::Nothing => Arrived::Nothing,
-                Arrival::Corrupt(raw) => corrupt(raw),
-                Arrival::Fault(fault) => Arrived::Fault(fault.to_string()),
+                Ok(true) => Arrived::Result,
+                Ok(false) => Arrived::Nothing,
+                Err(fault) => faulty(&fault),
             },
             Self::Pipe(pipe) => pipe.take(parcel, control.page(seat)),
         }
@@ -163,9 +157,9 @@ impl Link {
     pub(crate) fn watch(&self, nth: usize, control: &Control, seat: usize) -> Result<bool, String> {
         match self {
             Self::Lane(lane) => match lane.watch(lane.tail() + nth as u64) {
-                Watch::Watching => Ok(true),
-                Watch::Done => Ok(false),
-                Watch::Corrupt(raw) => Err(format!("a slot's result word holds {raw:#x}")),
+                Ok(Watch::Watching) => Ok(true),
+                Ok(Watch::Done) => Ok(false),
+                Err(fault) => Err(fault.to_string()),
             },
             Self::Pipe(pipe) => Ok(pipe.watch(&control.page(seat).pipes)),
         }
@@ -192,18 +186,27 @@ impl Link {
         }
     }
 
-    /// Takes back the youngest message if its worker has not begun it.
+    /// Takes back up to `most` of the youngest messages that their worker has not begun, the
+    /// youngest first.
     ///
     /// # Errors
-    /// When the worker wrote over it.
-    pub(crate) fn retract(&mut self) -> Result<Option<Parcel>, String> {
+    /// When the worker wrote over one of them.
+    pub(crate) fn retract(
+        &mut self,
+        most: usize,
+        mut each: impl FnMut(Parcel),
+    ) -> Result<(), String> {
         match self {
             Self::Lane(lane) => {
-                let retracted = lane.retract().map_err(|fault| fault.to_string())?;
-                Ok(retracted.map(in_slot))
+                let each = |message, payload| each(in_slot(message, payload));
+                let published = lane
+                    .retract(most, each)
+                    .map_err(|fault| fault.to_string())?;
+                wake(lane, published);
             }
-            Self::Pipe(pipe) => Ok(pipe.retract()),
+            Self::Pipe(pipe) => (0..most).map_while(|_| pipe.retract()).for_each(each),
         }
+        Ok(())
     }
 
     /// Why nothing moves any more, although the worker may live.
@@ -228,17 +231,15 @@ impl Link {
             Self::Lane(lane) => {
                 let position = lane.tail() + nth as u64;
                 match lane.see(position) {
-                    Seen::Running => Remains::Running,
-                    Seen::Ready => match lane.copy_task(position) {
-                        Some(task) => Remains::Unbegun(in_slot(task)),
-                        None => Remains::Fault("a task's slot was overwritten".to_owned()),
+                    Ok(Seen::Running) => Remains::Running,
+                    Ok(Seen::Ready) => match lane.copy_task(position) {
+                        Ok((message, payload)) => Remains::Unbegun(in_slot(message, payload)),
+                        Err(fault) => Remains::Fault(fault.to_string()),
                     },
                     // Done behind one that is not: the results before it were taken in
                     // order, so no correct worker leaves this.
-                    Seen::Done => Remains::Fault("results are out of order".to_owned()),
-                    Seen::Free | Seen::Corrupt(_) => {
-                        Remains::Fault("a task's slot was overwritten".to_owned())
-                    }
+                    Ok(Seen::Done) => Remains::Fault("results are out of order".to_owned()),
+                    Err(fault) => Remains::Fault(fault.to_string()),
                 }
             }
             Self::Pipe(pipe) => pipe.remains(nth, control.page(seat)),
@@ -261,7 +262,7 @@ impl Link {
     }
 }
 
-fn in_slot((message, payload): (Message, Inline)) -> Parcel {
+fn in_slot(message: Message, payload: Inline) -> Parcel {
     Parcel {
         message,
         payload,
@@ -269,7 +270,13 @@ fn in_slot((message, payload): (Message, Inline)) -> Parcel {
     }
 }
 
+fn wake(lane: &SupervisorLane, published: Published) {
+    if published == Published::WakeIt {
+        OsPark.unpark(lane.sleeper_word());
+    }
+}
+
 #[cold]
-fn corrupt(raw: u32) -> Arrived {
-    Arrived::Fault(format!("a slot's result word holds {raw:#x}"))
+fn faulty(fault: &LaneFault) -> Arrived {
+    Arrived::Fault(fault.to_string())
 }

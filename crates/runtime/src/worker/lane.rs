@@ -125,11 +125,7 @@ fn work(
 
 /// A reply that is too long for its slot, or speaks of blocks.
 #[cold]
-fn pack(
-    sink: &mut Sink,
-    reply: Message,
-    result: &mut [u8; INLINE_BYTES],
-) -> (Message, Vec<Block>) {
+fn pack(sink: &mut Sink, reply: Message, result: &mut [u8; INLINE_BYTES]) -> (Message, Vec<Block>) {
     let mut parcel = Parcel::default();
     if let Err(error) = sink.take(reply, &mut parcel) {
         super::cannot_pack(error, sink, reply.items, &mut parcel);

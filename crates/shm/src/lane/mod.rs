@@ -16,5 +16,6 @@ mod worker;
 
 pub use inline::{Inline, SHORT_BYTES, Short};
 pub use slot::{Half, INLINE_BYTES, Message, MessageFault, Slot, Where};
-pub use supervisor::{Arrival, SupervisorLane};
+pub use state::LaneHead;
+pub use supervisor::SupervisorLane;
 pub use worker::WorkerLane;

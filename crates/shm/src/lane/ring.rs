@@ -3,11 +3,12 @@
 use core::ptr::NonNull;
 
 use super::slot::Slot;
-use super::state::Lap;
+use super::state::{LaneHead, Lap};
 
 /// The slots of one lane, wherever they are mapped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ring {
+    head: NonNull<LaneHead>,
     slots: NonNull<Slot>,
     mask: u64,
     shift: u32,
@@ -21,20 +22,27 @@ unsafe impl Sync for Ring {}
 
 impl Ring {
     /// # Safety
-    /// `slots` points to `count` slots that stay mapped as long as the ring is used.
+    /// `head` and `count` slots at `slots` stay mapped as long as the ring is used.
     ///
     /// # Panics
     /// If `count` is not a power of two.
-    pub(super) unsafe fn new(slots: NonNull<Slot>, count: usize) -> Self {
+    pub(super) unsafe fn new(head: NonNull<LaneHead>, slots: NonNull<Slot>, count: usize) -> Self {
         assert!(
             count.is_power_of_two(),
             "a lane has a power of two of slots, not {count}"
         );
         Self {
+            head,
             slots,
             mask: count as u64 - 1,
             shift: count.trailing_zeros(),
         }
+    }
+
+    #[inline]
+    pub(super) fn head(&self) -> &LaneHead {
+        // SAFETY: the constructor's caller vouches for it; all its fields are atomic.
+        unsafe { self.head.as_ref() }
     }
 
     #[inline]

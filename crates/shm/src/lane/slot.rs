@@ -22,7 +22,6 @@
 #[cfg(not(loom))]
 use core::mem::{offset_of, size_of};
 
-use super::state::{ResultWord, TaskWord};
 use crate::sync::{AtomicU32, UnsafeCell};
 
 /// The longest payload that fits into a slot, in bytes.
@@ -106,7 +105,8 @@ impl Message {
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct Half {
-    word: AtomicU32,
+    /// The lap of what is in it; see `state`.
+    pub(super) word: AtomicU32,
     _reserved: u32,
     message: UnsafeCell<Message>,
     payload: UnsafeCell<[u8; INLINE_BYTES]>,
@@ -206,16 +206,10 @@ impl Slot {
         }
     }
 
-    /// The task word.
-    #[inline]
-    pub fn task_word(&self) -> TaskWord<'_> {
-        TaskWord(&self.task.word)
-    }
-
-    /// The result word.
-    #[inline]
-    pub fn result_word(&self) -> ResultWord<'_> {
-        ResultWord(&self.result.word)
+    /// The word in which the result is announced.
+    #[cfg(not(loom))]
+    pub(crate) fn result_word(&self) -> &AtomicU32 {
+        &self.result.word
     }
 
     #[inline]

@@ -1,85 +1,163 @@
-//! The two words of a slot: who may touch which half of it, and who sleeps.
+//! How the two ends of a lane agree: on a task, on who sleeps, on what is taken back.
+//!
+//! # Laps
+//! Each half of a slot begins with a word that one side writes and the other reads. It holds a
+//! *lap*: how often the ring has gone round. A position's task is there when its task word holds
+//! the position's lap, and its result when its result word does; until then they hold the lap
+//! before. So neither word is ever reset, and neither needs a read-modify-write.
 //!
 //! ```text
-//!   task word                                      result word
+//!   task word          result word      the task half    the result half
 //!
-//!              supervisor: publish                     supervisor: watch (CAS)
-//!        +---------------------------+                  +------------------+
-//!        v                           |                  |                  v
-//!     [READY] -- worker: start --> [RUNNING]       [lap before]     [lap before, WATCHED]
-//!      |   ^        (CAS)                               |                  |
-//!      |   | publish                                    +---------+--------+
-//!      v   |                                                      |  worker: finish (swap)
-//!     [FREE]                                                      v
-//!       supervisor: retract (CAS)                               [lap]
-//!
-//!  bits  31 ..... 3     2       1 0          bits  31 .................. 1      0
-//!       +----------+---------+-------+            +-----------------------+---------+
-//!       |    0     | SLEEPER | state |            |  lap, wrapping        | WATCHED |
-//!       +----------+---------+-------+            +-----------------------+---------+
+//!   lap before         lap before       supervisor       worker            not published
+//!   lap                lap before       worker           worker            READY, or RUNNING
+//!   lap                lap              supervisor       supervisor        done
 //! ```
 //!
-//! Each half of the slot has its own word, and each side spins on the other's half only: the
-//! worker on the task word, the supervisor on the result word. A side that spins pulls the line
-//! to itself again and again; if it were the line that the other side works on, every step of
-//! the other would have to pull it back.
+//! READY and RUNNING are told apart by `begun`, which the worker writes: how many tasks it has
+//! begun. A slot that is not in flight is the supervisor's, both halves.
 //!
-//! Who owns the halves of a slot whose position is in flight:
+//! # Three agreements
+//! Each is two words, one written by each side. A side writes its own, then a sequentially
+//! consistent fence, then reads the other's. Of two that do so at least one sees the other's
+//! word (Dekker): that is what a fence is paid for, and why no flag stands in the words above,
+//! where setting it would take the line away from the side that works there.
 //!
-//! | task word | result word | the task half      | the result half |
-//! |-----------|-------------|--------------------|-----------------|
-//! | READY     | lap before  | nobody             | worker          |
-//! | RUNNING   | lap before  | worker             | worker          |
-//! | RUNNING   | this lap    | supervisor         | supervisor      |
+//! ```text
+//!               the worker                             the supervisor
 //!
-//! A slot that is not in flight is the supervisor's, task half and result half.
+//!   sleep       1  asleep := 1                         1  task word := lap
+//!               2  fence                               2  fence
+//!               3  task word = lap?                    3  asleep = 1?
+//!                    yes: work   no: sleep                  yes: asleep := 0, wake it
 //!
-//! A *lap* counts how often the ring has gone round, so that "done" needs no taking back: the
-//! result word of a position holds its lap once it is done, and the lap before until then.
+//!   ring        1  result word := lap                  1  watched := position + 1
+//!               2  fence                               2  fence
+//!               3  watched <= begun?                   3  result word = lap?
+//!                    yes: ring the bell                     yes: take it   no: sleep
 //!
-//! `SLEEPER` is set by a worker that is about to sleep on this very word, while no task is
-//! there; the swap in `publish` clears it and thereby learns that a wake is owed. `WATCHED` is
-//! set by a supervisor that is about to sleep, while the result is not there; the swap in
-//! `finish` clears it and learns that the doorbell is to be rung. So neither side ever reads a
-//! second word, and neither needs a fence of its own: flag and state travel in one
-//! read-modify-write, and one of the two sides always sees the other. (One word for state and
-//! sleeper: Drepper's futex mutexes, parking_lot.)
+//!   take back   1  begun := position + 1               1  held := position + 1
+//!               2  fence                               2  fence
+//!               3  held <= position?                   3  begun > position?
+//!                    yes: begun := position, wait           yes: too late
+//!               4  task word = lap still?                   no:  task word := lap before
+//!                    no: begun := position, wait       4  held := 0, then as in sleep, 2 and 3
+//! ```
+//!
+//! *Sleep.* If the worker does not see the task, the supervisor sees `asleep`. The worker sleeps
+//! on `asleep` itself, so that a wake between its look and its sleep is not lost.
+//!
+//! *Ring.* If the worker does not see `watched`, the supervisor sees the result. It sleeps at the
+//! [doorbell](crate::Doorbell), which it has listened to before, so that a ring between its look
+//! and its sleep is not lost. The worker rings once for one value of `watched`: the supervisor
+//! sets the same value again only while that result is not there.
+//!
+//! *Take back.* If the worker does not see `held`, the supervisor sees `begun`, and leaves the
+//! task alone. If both see the other, neither gets the task at once: the supervisor leaves it,
+//! and the worker takes it when `held` is gone, for which it is woken if it fell asleep. Step 4
+//! is for a worker that saw the task before the supervisor took it back altogether: it reads
+//! `held` gone, so it reads the task word as it was left, or as it was published anew.
+//!
+//! The models in `model::lane` try these against each other at every interleaving.
+//!
+//! # After a death
+//! The worker's words tell what became of each position in flight: a result that is there is
+//! taken, begun or not; else what was begun has died with it; else it goes elsewhere. A worker
+//! that dies between the steps of taking a task has begun it.
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicU64};
 
-/// No task in it; the state of a fresh lane.
-pub const FREE: u32 = 0;
-/// A task waits in it.
-pub const READY: u32 = 1;
-/// The worker has begun the task.
-pub const RUNNING: u32 = 2;
-const STATE: u32 = 0b11;
-/// The worker sleeps on this word.
-pub const SLEEPER: u32 = 0b100;
-/// The supervisor wants the doorbell when this task is done.
-pub const WATCHED: u32 = 1;
+/// How often the ring has gone round, as it stands in a slot's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lap(u32);
 
-/// What [`TaskWord::publish`] found.
+impl Lap {
+    /// The lap with this number; the first is 1, since fresh memory holds 0.
+    #[inline]
+    pub(super) fn nth(number: u64) -> Self {
+        // Neighbouring laps are told apart, which is all that is needed: the rest may wrap.
+        Self(number as u32)
+    }
+
+    #[inline]
+    pub(super) fn before(self) -> Self {
+        Self(self.0.wrapping_sub(1))
+    }
+
+    /// As it stands in a word.
+    #[inline]
+    pub(super) fn word(self) -> u32 {
+        self.0
+    }
+}
+
+/// What a lane has besides its slots; each line has one writer. Zero is its initial state.
+///
+/// Positions stand in it as position + 1, so that zero is none.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct LaneHead {
+    pub(super) by_supervisor: Asks,
+    pub(super) by_worker: Naps,
+    pub(super) begun: Begun,
+}
+
+/// By the supervisor, now and then. The worker reads it at every task.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Asks {
+    /// The position whose result it wants a ring for.
+    pub(super) watched: AtomicU64,
+    /// The position from which on it is taking tasks back.
+    pub(super) held: AtomicU64,
+}
+
+/// By both, now and then. The supervisor reads it whenever it publishes.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Naps {
+    /// 1 while the worker sleeps on this word, or is about to.
+    pub(super) asleep: AtomicU32,
+}
+
+/// By the worker, at every task. The supervisor reads it when it takes tasks back.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Begun {
+    /// How many tasks were begun.
+    pub(super) count: AtomicU64,
+}
+
+impl LaneHead {
+    /// As in fresh memory.
+    #[cfg(all(test, loom))]
+    pub(crate) fn new() -> Self {
+        Self {
+            by_supervisor: Asks {
+                watched: AtomicU64::new(0),
+                held: AtomicU64::new(0),
+            },
+            by_worker: Naps {
+                asleep: AtomicU32::new(0),
+            },
+            begun: Begun {
+                count: AtomicU64::new(0),
+            },
+        }
+    }
+}
+
+/// What publishing found.
 #[must_use = "a sleeping worker must be woken"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
     /// The worker is awake, or will look before it sleeps.
     Awake,
-    /// The worker sleeps on the task word and must be woken.
+    /// The worker sleeps and must be woken.
     WakeIt,
 }
 
-/// What [`TaskWord::start`] found.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// The task is the caller's; it may read the slot.
-    Started,
-    /// No task there (yet, or any more).
-    NotReady,
-}
-
-/// What [`ResultWord::finish`] found.
+/// What a worker that ends a task is to do.
 #[must_use = "a watching supervisor must be rung for"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
@@ -89,7 +167,7 @@ pub enum Finished {
     Ring,
 }
 
-/// What [`ResultWord::watch`] found.
+/// What a supervisor that is about to sleep found.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
@@ -97,11 +175,9 @@ pub enum Watch {
     Watching,
     /// It is done already.
     Done,
-    /// The word holds what no correct worker writes.
-    Corrupt(u32),
 }
 
-/// What [`TaskWord::sleep`] says.
+/// What a worker that is about to sleep found.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
@@ -111,212 +187,46 @@ pub enum Sleep {
     Park(u32),
 }
 
-/// What the supervisor sees of a slot, when it polls or after a worker's death.
+/// What became of a position in flight.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// Nothing published.
-    Free,
     /// Published, not begun.
     Ready,
     /// Begun, not finished.
     Running,
     /// Finished.
     Done,
-    /// A word holds what no correct worker writes.
-    Corrupt(u32),
 }
 
-/// How often the ring has gone round, as it stands in a result word: without the lowest bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lap(u32);
-
-impl Lap {
-    /// The lap with this number; the first is 1, since fresh memory holds 0.
-    #[inline]
-    pub fn nth(number: u64) -> Self {
-        // Neighbouring laps are told apart, which is all that is needed: the rest may wrap.
-        Self((number as u32) << 1)
-    }
-
-    #[inline]
-    fn before(self) -> Self {
-        Self(self.0.wrapping_sub(2))
-    }
-
-    /// What a result word holds from this lap on.
-    #[inline]
-    pub fn word(self) -> u32 {
-        self.0
-    }
-}
-
-/// The transitions of a task, on its word wherever it lives.
-#[derive(Debug, Clone, Copy)]
-pub struct TaskWord<'a>(pub &'a AtomicU32);
-
-impl TaskWord<'_> {
-    /// Supervisor: not in flight → READY. The task half must be filled before.
-    #[inline]
-    pub fn publish(self) -> Published {
-        // Release: the task in the slot is seen by the Acquire in `start`.
-        let old = self.0.swap(READY, Ordering::Release);
-        if old & SLEEPER != 0 {
-            Published::WakeIt
-        } else {
-            Published::Awake
-        }
-    }
-
-    /// Supervisor: the same for a slot behind another that is [published](Self::publish) after
-    /// it. The worker goes slot by slot, so it cannot sleep here, and nothing is to be learned.
-    #[inline]
-    pub fn publish_behind(self) {
-        // Release: as in `publish`.
-        self.0.store(READY, Ordering::Release);
-    }
-
-    /// Worker: is there a task? A cheap look; [`start`](Self::start) decides.
-    #[inline]
-    pub fn looks_ready(self) -> bool {
-        self.0.load(Ordering::Relaxed) & STATE == READY
-    }
-
-    /// Worker: READY → RUNNING.
-    #[inline]
-    pub fn start(self) -> Start {
-        let mut seen = self.0.load(Ordering::Relaxed);
-        while seen & STATE == READY {
-            // Acquire pairs with the Release in `publish`: the task is seen whole. A failure
-            // reads only this word, so Relaxed is enough there.
-            match self.0.compare_exchange_weak(
-                seen,
-                (seen & !STATE) | RUNNING,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Start::Started,
-                Err(now) => seen = now,
-            }
-        }
-        Start::NotReady
-    }
-
-    /// Supervisor: what became of a published task that is not done.
-    pub fn see(self) -> Seen {
-        // Relaxed: what is read next is the supervisor's own writing.
-        match self.0.load(Ordering::Relaxed) {
-            raw if raw & !(STATE | SLEEPER) != 0 => Seen::Corrupt(raw),
-            raw => match raw & STATE {
-                FREE => Seen::Free,
-                READY => Seen::Ready,
-                RUNNING => Seen::Running,
-                _ => Seen::Corrupt(raw),
-            },
-        }
-    }
-
-    /// Supervisor: takes back a task that was not begun, READY → FREE. Returns whether it
-    /// was taken back.
-    pub fn retract(self) -> bool {
-        let seen = self.0.load(Ordering::Relaxed);
-        // Relaxed: the supervisor wrote the task itself; nothing of the worker's is read.
-        seen & STATE == READY
-            && self
-                .0
-                .compare_exchange(seen, FREE, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-    }
-
-    /// Worker, before it sleeps on this word: leaves word that it does.
-    pub fn sleep(self) -> Sleep {
-        let mut seen = self.0.load(Ordering::Relaxed);
-        loop {
-            if seen & STATE == READY {
-                return Sleep::Ready;
-            }
-            if seen & SLEEPER != 0 {
-                return Sleep::Park(seen);
-            }
-            // Relaxed: both sides meet on this one word, whatever else they have written.
-            match self.0.compare_exchange_weak(
-                seen,
-                seen | SLEEPER,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Sleep::Park(seen | SLEEPER),
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Supervisor, when no worker is attached any more: back to FREE.
-    pub fn reset(self) {
-        self.0.store(FREE, Ordering::Relaxed);
-    }
-}
-
-/// The transitions of a result, on its word wherever it lives.
-#[derive(Debug, Clone, Copy)]
-pub struct ResultWord<'a>(pub &'a AtomicU32);
-
-impl ResultWord<'_> {
-    /// Worker: the result of this lap is in the result half.
-    #[inline]
-    pub fn finish(self, lap: Lap) -> Finished {
-        // Release: the result is seen by the Acquire in `see`.
-        let old = self.0.swap(lap.0, Ordering::Release);
-        if old & WATCHED != 0 {
-            Finished::Ring
-        } else {
-            Finished::Quiet
-        }
-    }
-
-    /// Supervisor: whether this lap's result is there.
-    ///
-    /// # Errors
-    /// What stands there, when it is neither of this lap nor of the one before.
-    #[inline]
-    pub fn is_done(self, lap: Lap) -> Result<bool, u32> {
-        // Acquire pairs with the Release in `finish`: the result is seen whole.
-        let raw = self.0.load(Ordering::Acquire);
-        if raw == lap.0 {
-            Ok(true)
-        } else if raw & !WATCHED == lap.before().0 {
-            Ok(false)
-        } else {
-            Err(raw)
-        }
-    }
-
-    /// Supervisor, before it sleeps: asks for a ring when this lap's task is done.
-    pub fn watch(self, lap: Lap) -> Watch {
-        let mut seen = self.0.load(Ordering::Relaxed);
-        loop {
-            if seen == lap.0 {
-                return Watch::Done; // it is read through `is_done` afterwards
-            }
-            if seen & !WATCHED != lap.before().0 {
-                return Watch::Corrupt(seen);
-            }
-            // Relaxed: the worker's swap in `finish` either comes before (then this CAS fails
-            // and sees it done) or after (then it sees WATCHED). Both are on this one word.
-            match self.0.compare_exchange_weak(
-                seen,
-                seen | WATCHED,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return Watch::Watching,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Supervisor, when no worker is attached any more: as in fresh memory.
-    pub fn reset(self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
+/// What no correct worker writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LaneFault {
+    /// A result word is neither of the lap nor of the one before.
+    #[error("a slot's result word holds {found:#x}, where {lap:#x} or the one before belongs")]
+    ResultWord {
+        /// What stands there.
+        found: u32,
+        /// What belongs there.
+        lap: u32,
+    },
+    /// A task word is not as the supervisor left it.
+    #[error("a slot's task word holds {found:#x}, where the supervisor had written {lap:#x}")]
+    TaskWord {
+        /// What stands there.
+        found: u32,
+        /// What belongs there.
+        lap: u32,
+    },
+    /// More was begun than was sent.
+    #[error("the worker says that it has begun {begun} tasks, of {sent} that it was sent")]
+    Begun {
+        /// What it says.
+        begun: u64,
+        /// How many were sent.
+        sent: u64,
+    },
+    /// A message cannot be.
+    #[error(transparent)]
+    Message(#[from] super::MessageFault),
 }

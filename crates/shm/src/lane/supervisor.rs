@@ -5,23 +5,9 @@ use core::ptr::NonNull;
 use super::inline::{Inline, SHORT_BYTES, Short};
 use super::ring::Ring;
 use super::slot::{Half, INLINE_BYTES, Message, MessageFault, Slot};
-use super::state::{Published, Seen, Watch};
+use super::state::{LaneFault, LaneHead, Published, Seen, Watch};
 use crate::steps::step;
-use crate::sync::AtomicU32;
-
-/// What [`SupervisorLane::take`] found at the oldest task in flight.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
-    /// The result of the oldest task.
-    Result,
-    /// Not there yet, or nothing in flight.
-    Nothing,
-    /// The worker wrote what no correct worker writes into this slot.
-    Corrupt(u32),
-    /// The result's header cannot be.
-    Fault(MessageFault),
-}
+use crate::sync::{AtomicU32, Ordering, full_fence};
 
 /// The supervisor's end: publishes tasks at the head, takes results at the tail.
 ///
@@ -43,15 +29,15 @@ impl SupervisorLane {
     /// An end over `count` slots.
     ///
     /// # Safety
-    /// `slots` points to `count` slots that stay mapped as long as this end lives, start out
+    /// `head` and `count` slots at `slots` stay mapped as long as this end lives, start out
     /// zeroed or reset, and have no other supervisor's end.
     ///
     /// # Panics
     /// If `count` is not a power of two.
-    pub unsafe fn new(slots: NonNull<Slot>, count: usize) -> Self {
+    pub unsafe fn new(head: NonNull<LaneHead>, slots: NonNull<Slot>, count: usize) -> Self {
         Self {
             // SAFETY: the caller's word.
-            ring: unsafe { Ring::new(slots, count) },
+            ring: unsafe { Ring::new(head, slots, count) },
             head: 0,
             tail: 0,
         }
@@ -81,9 +67,7 @@ impl SupervisorLane {
         self.tail
     }
 
-    /// Publishes tasks, in order, one after the other in the next slots: all of `tasks`, of
-    /// which there are not more than [`room`](Self::room). What it says holds for the worker
-    /// and the first of them, at the position that was [`head`](Self::head).
+    /// Publishes tasks, one after the other in the next slots.
     ///
     /// # Panics
     /// If there is no room.
@@ -92,24 +76,11 @@ impl SupervisorLane {
         &mut self,
         tasks: impl Iterator<Item = (&'a Message, &'a Inline)>,
     ) -> Published {
-        let first = self.head;
         for (message, payload) in tasks {
             assert!(self.room() > 0, "a lane was pushed to without room");
-            step();
-            self.fill(self.head, *message, payload);
-            self.head += 1;
+            self.publish(*message, payload);
         }
-        // The last first: until the worker sees the first, it does not come to the others, so
-        // it may sleep at the first only.
-        for position in (first + 1..self.head).rev() {
-            step();
-            self.ring.slot(position).task_word().publish_behind();
-        }
-        if first == self.head {
-            return Published::Awake;
-        }
-        step();
-        self.ring.slot(first).task_word().publish()
+        self.look_for_a_sleeper()
     }
 
     /// Publishes one task.
@@ -122,19 +93,38 @@ impl SupervisorLane {
     }
 
     #[inline]
-    fn fill(&self, position: u64, message: Message, payload: &Inline) {
-        let half = self.ring.slot(position).task();
-        // SAFETY: not in flight: the slot is ours. The worker reads it only after it was
-        // published.
+    fn publish(&mut self, message: Message, payload: &Inline) {
+        let half = self.ring.slot(self.head).task();
+        step();
+        // SAFETY: not in flight: the half is ours until its word is written.
         unsafe {
             payload.write_to(&mut *half.payload_mut());
             half.write(message);
         }
+        step();
+        // Release: the task is seen by the Acquire in `WorkerLane::is_published`.
+        half.word
+            .store(self.ring.lap(self.head).word(), Ordering::Release);
+        self.head += 1;
     }
 
-    /// The word that a worker at `position` sleeps on.
-    pub fn task_word(&self, position: u64) -> &AtomicU32 {
-        self.ring.slot(position).task_word().0
+    /// After something was done for the worker: whether it sleeps and must be woken for it.
+    #[inline]
+    fn look_for_a_sleeper(&self) -> Published {
+        full_fence();
+        step();
+        let asleep = self.sleeper_word();
+        if asleep.load(Ordering::Relaxed) == 0 {
+            return Published::Awake;
+        }
+        step();
+        asleep.swap(0, Ordering::Relaxed);
+        Published::WakeIt
+    }
+
+    /// The word that the worker sleeps on.
+    pub fn sleeper_word(&self) -> &AtomicU32 {
+        &self.ring.head().by_worker.asleep
     }
 
     /// What the result word of the oldest task will hold when it is done.
@@ -143,80 +133,162 @@ impl SupervisorLane {
         self.ring.lap(self.tail).word()
     }
 
-    /// Takes the oldest result, if it is there, into `message` and `payload`. Whatever else it
-    /// finds, these hold nothing of meaning.
     #[inline]
-    pub fn take(&mut self, message: &mut Message, payload: &mut Inline) -> Arrival {
-        if self.head == self.tail {
-            return Arrival::Nothing;
+    fn is_done(&self, position: u64) -> Result<bool, LaneFault> {
+        let lap = self.ring.lap(position);
+        // Acquire pairs with the Release in `WorkerLane::finish`: the result is seen whole.
+        let found = self
+            .ring
+            .slot(position)
+            .result()
+            .word
+            .load(Ordering::Acquire);
+        if found == lap.word() {
+            Ok(true)
+        } else if found == lap.before().word() {
+            Ok(false)
+        } else {
+            let lap = lap.word();
+            Err(LaneFault::ResultWord { found, lap })
         }
-        let slot = self.ring.slot(self.tail);
+    }
+
+    /// Takes the oldest result into `message` and `payload`, and says whether it was there.
+    /// Otherwise these hold nothing of meaning.
+    ///
+    /// # Errors
+    /// What the worker wrote that no correct one writes.
+    #[inline]
+    pub fn take(&mut self, message: &mut Message, payload: &mut Inline) -> Result<bool, LaneFault> {
+        if self.head == self.tail {
+            return Ok(false);
+        }
         step();
-        match slot.result_word().is_done(self.ring.lap(self.tail)) {
-            Ok(true) => {}
-            Ok(false) => return Arrival::Nothing,
-            Err(raw) => return Arrival::Corrupt(raw),
+        if !self.is_done(self.tail)? {
+            return Ok(false);
         }
         // SAFETY: done: the slot is ours.
-        match unsafe { copy_out(slot.result(), message, payload) } {
-            Ok(()) => {
-                self.tail += 1;
-                Arrival::Result
-            }
-            Err(fault) => Arrival::Fault(fault),
-        }
+        unsafe { copy_out(self.ring.slot(self.tail).result(), message, payload)? };
+        self.tail += 1;
+        Ok(true)
     }
 
     /// Asks for a ring when the task at `position` is done.
-    pub fn watch(&self, position: u64) -> Watch {
-        step();
-        let lap = self.ring.lap(position);
-        self.ring.slot(position).result_word().watch(lap)
-    }
-
-    /// Takes back the youngest task if the worker has not begun it.
     ///
     /// # Errors
-    /// When a peer wrote over it: the task is back, but not to be believed.
-    pub fn retract(&mut self) -> Result<Option<(Message, Inline)>, MessageFault> {
-        if self.head == self.tail {
-            return Ok(None);
-        }
-        let slot = self.ring.slot(self.head - 1);
+    /// As [`take`](Self::take).
+    pub fn watch(&self, position: u64) -> Result<Watch, LaneFault> {
+        let watched = &self.ring.head().by_supervisor.watched;
         step();
-        if !slot.task_word().retract() {
-            return Ok(None);
-        }
-        self.head -= 1;
-        // SAFETY: FREE again: ours. We wrote it ourselves, but a peer can write here too, so
-        // it is checked like any other.
-        unsafe { copied_out(slot.task()) }.map(Some)
+        watched.store(position + 1, Ordering::Relaxed);
+        full_fence();
+        step();
+        Ok(if self.is_done(position)? {
+            Watch::Done
+        } else {
+            Watch::Watching
+        })
     }
 
-    /// What the slot at `position`, which is in flight, says.
-    pub fn see(&self, position: u64) -> Seen {
-        let slot = self.ring.slot(position);
-        match slot.result_word().is_done(self.ring.lap(position)) {
-            Ok(true) => Seen::Done,
-            Ok(false) => slot.task_word().see(),
-            Err(raw) => Seen::Corrupt(raw),
+    /// Takes back up to `most` of the youngest tasks, those that the worker has not begun, and
+    /// hands them out, the youngest first. Says whether the worker must be woken.
+    ///
+    /// # Errors
+    /// When a peer wrote over one of them: it is back, but not to be believed, and the others
+    /// were not tried.
+    pub fn retract(
+        &mut self,
+        most: usize,
+        mut each: impl FnMut(Message, Inline),
+    ) -> Result<Published, LaneFault> {
+        let ring = self.ring;
+        let held = &ring.head().by_supervisor.held;
+        let from = self.head - most.min(self.in_flight()) as u64;
+        step();
+        held.store(from + 1, Ordering::Relaxed);
+        full_fence();
+        step();
+        let outcome = self.begun().and_then(|begun| {
+            while self.head > from.max(begun) {
+                let (message, payload) = self.take_back()?;
+                each(message, payload);
+            }
+            Ok(())
+        });
+        step();
+        // Release: a worker that sees the hold gone sees the task words as they were left.
+        held.store(0, Ordering::Release);
+        let published = self.look_for_a_sleeper();
+        outcome.map(|()| published)
+    }
+
+    /// Takes the youngest task back, which the worker has not begun, and holds off.
+    fn take_back(&mut self) -> Result<(Message, Inline), LaneFault> {
+        let position = self.head - 1;
+        let half = self.ring.slot(position).task();
+        let lap = self.ring.lap(position);
+        let found = half.word.load(Ordering::Relaxed);
+        self.head = position;
+        step();
+        // Relaxed: seen with the end of the hold.
+        half.word.store(lap.before().word(), Ordering::Relaxed);
+        if found != lap.word() {
+            let lap = lap.word();
+            return Err(LaneFault::TaskWord { found, lap });
         }
+        // SAFETY: not in flight any more: ours. We wrote it ourselves, but a peer can write here
+        // too, so it is checked like any other.
+        unsafe { copied_out(half) }
+    }
+
+    /// How many tasks the worker has begun. One too many while it tries one that is held.
+    fn begun(&self) -> Result<u64, LaneFault> {
+        let begun = self.ring.head().begun.count.load(Ordering::Relaxed);
+        if begun > self.head + 1 {
+            let sent = self.head;
+            return Err(LaneFault::Begun { begun, sent });
+        }
+        Ok(begun)
+    }
+
+    /// What became of the task at `position`, which is in flight. While the worker lives it may
+    /// be further by now.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn see(&self, position: u64) -> Result<Seen, LaneFault> {
+        if self.is_done(position)? {
+            return Ok(Seen::Done);
+        }
+        Ok(if self.begun()? > position {
+            Seen::Running
+        } else {
+            Seen::Ready
+        })
     }
 
     /// After the worker's death: copies out a task that was not begun.
-    pub fn copy_task(&self, position: u64) -> Option<(Message, Inline)> {
+    ///
+    /// # Errors
+    /// When a peer wrote over it.
+    pub fn copy_task(&self, position: u64) -> Result<(Message, Inline), LaneFault> {
         // SAFETY: the worker is gone (the caller has reaped it), so the slot is ours.
-        unsafe { copied_out(self.ring.slot(position).task()) }.ok()
+        unsafe { copied_out(self.ring.slot(position).task()) }
     }
 
-    /// After the worker's death: every slot as in fresh memory, positions from zero, for its
+    /// After the worker's death: everything as in fresh memory, positions from zero, for its
     /// replacement.
     pub fn reset(&mut self) {
         for position in 0..self.ring.count() as u64 {
             let slot = self.ring.slot(position);
-            slot.task_word().reset();
-            slot.result_word().reset();
+            slot.task().word.store(0, Ordering::Relaxed);
+            slot.result().word.store(0, Ordering::Relaxed);
         }
+        let head = self.ring.head();
+        head.by_supervisor.watched.store(0, Ordering::Relaxed);
+        head.by_supervisor.held.store(0, Ordering::Relaxed);
+        head.by_worker.asleep.store(0, Ordering::Relaxed);
+        head.begun.count.store(0, Ordering::Relaxed);
         self.head = 0;
         self.tail = 0;
     }
@@ -253,8 +325,9 @@ unsafe fn copy_out(
 ///
 /// # Safety
 /// As for [`copy_out`].
-unsafe fn copied_out(half: &Half) -> Result<(Message, Inline), MessageFault> {
+unsafe fn copied_out(half: &Half) -> Result<(Message, Inline), LaneFault> {
     let (mut message, mut inline) = (Message::default(), Inline::default());
     // SAFETY: the same contract.
-    unsafe { copy_out(half, &mut message, &mut inline) }.map(|()| (message, inline))
+    unsafe { copy_out(half, &mut message, &mut inline)? };
+    Ok((message, inline))
 }

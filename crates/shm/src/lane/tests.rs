@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use core::sync::atomic::Ordering;
 
-use super::state::{Finished, Published, Seen, Sleep, Watch};
+use super::state::{Finished, LaneFault, Published, Seen, Sleep, Watch};
 use super::*;
 
 fn slots(count: usize) -> NonNull<Slot> {
@@ -13,13 +13,29 @@ fn slots(count: usize) -> NonNull<Slot> {
     NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }.cast()).expect("memory")
 }
 
+fn head() -> NonNull<LaneHead> {
+    let layout = core::alloc::Layout::new::<LaneHead>();
+    // SAFETY: as above.
+    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }.cast()).expect("memory")
+}
+
 fn pair(count: usize) -> (SupervisorLane, WorkerLane) {
-    let memory = slots(count);
+    let (sup, worker, _, _) = parts(count);
+    (sup, worker)
+}
+
+type Parts = (SupervisorLane, WorkerLane, &'static LaneHead, &'static Slot);
+
+/// Both ends, the head, and the first slot as a peer that breaks the protocol reaches it.
+fn parts(count: usize) -> Parts {
+    let (head, slots) = (head(), slots(count));
     // SAFETY: leaked, zeroed, one end of each kind.
     unsafe {
         (
-            SupervisorLane::new(memory, count),
-            WorkerLane::new(memory, count),
+            SupervisorLane::new(head, slots, count),
+            WorkerLane::new(head, slots, count),
+            head.as_ref(),
+            slots.as_ref(),
         )
     }
 }
@@ -43,11 +59,17 @@ fn push(lane: &mut SupervisorLane, value: u8) -> Published {
 
 fn take(lane: &mut SupervisorLane) -> Option<(Message, Inline)> {
     let (mut message, mut payload) = (Message::default(), Inline::default());
-    match lane.take(&mut message, &mut payload) {
-        Arrival::Result => Some((message, payload)),
-        Arrival::Nothing => None,
-        other => panic!("{other:?}"),
-    }
+    let there = lane.take(&mut message, &mut payload).expect("sound");
+    there.then_some((message, payload))
+}
+
+fn retract(lane: &mut SupervisorLane, most: usize) -> Vec<u8> {
+    let mut taken = Vec::new();
+    let published = lane
+        .retract(most, |_, payload| taken.push(payload.bytes()[0]))
+        .expect("sound");
+    assert_eq!(published, Published::Awake);
+    taken
 }
 
 /// Runs the next task: three times its value.
@@ -132,28 +154,48 @@ fn a_worker_asleep_is_reported_to_whoever_publishes_many() {
 
 #[test]
 fn a_watched_task_rings_once() {
-    let (mut sup, mut worker) = pair(2);
-    let _ = push(&mut sup, 1);
-    let _ = push(&mut sup, 2);
-    assert_eq!(sup.watch(0), Watch::Watching);
+    let (mut sup, mut worker) = pair(4);
+    for value in 1..=4 {
+        let _ = push(&mut sup, value);
+    }
+    assert_eq!(sup.watch(1), Ok(Watch::Watching));
+    assert_eq!(work(&mut worker), Finished::Quiet);
     assert_eq!(work(&mut worker), Finished::Ring);
-    assert_eq!(sup.watch(0), Watch::Done);
+    assert_eq!(sup.watch(1), Ok(Watch::Done));
+    assert_eq!(work(&mut worker), Finished::Quiet);
     assert_eq!(work(&mut worker), Finished::Quiet);
 }
 
 #[test]
 fn only_tasks_not_begun_are_taken_back() {
     let (mut sup, mut worker) = pair(4);
-    let _ = push(&mut sup, 1);
-    let _ = push(&mut sup, 2);
+    for value in 1..=4 {
+        let _ = push(&mut sup, value);
+    }
     assert!(worker.start().is_some());
-    let (_, bytes) = sup.retract().expect("sound").expect("not begun");
-    assert_eq!(bytes.bytes()[0], 2);
-    assert!(
-        sup.retract().is_ok_and(|none| none.is_none()),
-        "the first is running"
-    );
+    assert_eq!(retract(&mut sup, 2), [4, 3]);
+    assert_eq!(retract(&mut sup, 9), [2], "the first is running");
+    assert_eq!(retract(&mut sup, 9), []);
     assert_eq!(sup.in_flight(), 1);
+    assert_eq!(push(&mut sup, 5), Published::Awake);
+    let _ = worker.finish(message(1));
+    assert_eq!(work(&mut worker), Finished::Quiet);
+    assert!(take(&mut sup).is_some());
+    assert_eq!(take(&mut sup).expect("a result").1.bytes()[0], 15);
+}
+
+#[test]
+fn a_worker_does_not_begin_what_is_held_and_is_woken_when_it_is_let_go() {
+    let (mut sup, mut worker, head, _) = parts(2);
+    let _ = push(&mut sup, 1);
+    head.by_supervisor.held.store(1, Ordering::Relaxed);
+    assert!(!worker.looks_ready() && worker.start().is_none());
+    assert!(matches!(worker.sleep(), Sleep::Park(_)));
+    // As if it had begun it before: too late, but it sleeps by now.
+    head.begun.count.store(1, Ordering::Relaxed);
+    let published = sup.retract(1, |_, _| panic!("it has begun"));
+    assert_eq!(published, Ok(Published::WakeIt));
+    assert!(worker.start().is_some());
 }
 
 #[test]
@@ -165,37 +207,40 @@ fn after_a_death_each_task_says_how_far_it_came() {
     let _ = work(&mut worker);
     assert!(worker.start().is_some());
     let seen = [0, 1, 2].map(|position| sup.see(position));
-    assert_eq!(seen, [Seen::Done, Seen::Running, Seen::Ready]);
+    assert_eq!(seen, [Ok(Seen::Done), Ok(Seen::Running), Ok(Seen::Ready)]);
     let (_, bytes) = sup.copy_task(2).expect("sound");
     assert_eq!(bytes.bytes()[0], 3);
     sup.reset();
     assert_eq!((sup.in_flight(), sup.room()), (0, 4));
     assert_eq!(push(&mut sup, 9), Published::Awake);
-    assert_eq!(sup.see(0), Seen::Ready);
+    assert_eq!(sup.see(0), Ok(Seen::Ready));
 }
 
 #[test]
 fn what_a_peer_wrote_is_checked_before_it_is_used() {
-    let (mut sup, mut worker) = pair(2);
+    let (mut sup, mut worker, head, slot) = parts(2);
     let _ = push(&mut sup, 1);
-    let slot = worker_slot(&sup);
     let mut message = worker.start().expect("a task");
     message.len = 97;
     let _ = worker.finish(message);
     let mut look = || sup.take(&mut Message::default(), &mut Inline::default());
-    assert_eq!(look(), Arrival::Fault(MessageFault::Length(97)));
-    slot.result_word().0.store(0xdead, Ordering::Relaxed);
-    assert_eq!(look(), Arrival::Corrupt(0xdead));
-    assert_eq!(sup.watch(0), Watch::Corrupt(0xdead));
-    assert_eq!(sup.see(0), Seen::Corrupt(0xdead));
-    slot.result_word().0.store(0, Ordering::Relaxed);
-    slot.task_word().0.store(3, Ordering::Relaxed);
-    assert_eq!(sup.see(0), Seen::Corrupt(3));
-}
-
-/// The first slot, as a peer that breaks the protocol reaches it.
-fn worker_slot<'a>(lane: &SupervisorLane) -> &'a Slot {
-    let word = core::ptr::from_ref(lane.task_word(0));
-    // SAFETY: the task word is the first field of its slot, and the slots are leaked.
-    unsafe { &*word.cast::<Slot>() }
+    assert_eq!(look(), Err(LaneFault::Message(MessageFault::Length(97))));
+    slot.result_word().store(0xdead, Ordering::Relaxed);
+    let fault = LaneFault::ResultWord {
+        found: 0xdead,
+        lap: 1,
+    };
+    assert_eq!(look(), Err(fault));
+    assert_eq!(sup.watch(0), Err(fault));
+    assert_eq!(sup.see(0), Err(fault));
+    slot.result_word().store(0, Ordering::Relaxed);
+    slot.task().word.store(3, Ordering::Relaxed);
+    head.begun.count.store(0, Ordering::Relaxed);
+    let fault = LaneFault::TaskWord { found: 3, lap: 1 };
+    assert_eq!(sup.retract(1, |_, _| panic!("torn")), Err(fault));
+    head.begun.count.store(7, Ordering::Relaxed);
+    let _ = push(&mut sup, 1);
+    let fault = LaneFault::Begun { begun: 7, sent: 1 };
+    assert_eq!(sup.see(0), Err(fault));
+    assert_eq!(sup.retract(1, |_, _| panic!("begun")), Err(fault));
 }

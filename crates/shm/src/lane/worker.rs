@@ -4,59 +4,90 @@ use core::ptr::NonNull;
 
 use super::ring::Ring;
 use super::slot::{INLINE_BYTES, Message, Slot};
-use super::state::{Finished, Sleep, Start};
+use super::state::{Finished, LaneHead, Sleep};
 use crate::steps::step;
-use crate::sync::AtomicU32;
+use crate::sync::{AtomicU32, Ordering, full_fence};
 
 /// How many slots ahead lines are asked for: tiny tasks take about half as long as a line does.
-const AHEAD: u64 = 4;
+const AHEAD: u64 = 3;
 
 /// The worker's end: takes tasks in order and leaves each result in the task's slot.
 #[derive(Debug)]
 pub struct WorkerLane {
     ring: Ring,
     cursor: u64,
+    /// The last value of `watched` that was rung for.
+    rung: u64,
 }
 
 impl WorkerLane {
     /// An end over `count` slots.
     ///
     /// # Safety
-    /// `slots` points to `count` slots that stay mapped as long as this end lives, and have
-    /// no other worker's end.
+    /// `head` and `count` slots at `slots` stay mapped as long as this end lives, and have no
+    /// other worker's end.
     ///
     /// # Panics
     /// If `count` is not a power of two.
-    pub unsafe fn new(slots: NonNull<Slot>, count: usize) -> Self {
+    pub unsafe fn new(head: NonNull<LaneHead>, slots: NonNull<Slot>, count: usize) -> Self {
         Self {
             // SAFETY: the caller's word.
-            ring: unsafe { Ring::new(slots, count) },
+            ring: unsafe { Ring::new(head, slots, count) },
             cursor: 0,
+            rung: 0,
         }
     }
 
-    /// Whether a task waits. A cheap look at one word.
+    /// Whether a task waits. [`start`](Self::start) decides.
     #[inline]
     pub fn looks_ready(&self) -> bool {
-        self.ring.slot(self.cursor).task_word().looks_ready()
+        self.is_published() && !self.is_held()
+    }
+
+    #[inline]
+    fn is_published(&self) -> bool {
+        // Acquire pairs with the Release in `SupervisorLane::publish`: the task is seen whole.
+        let word = self
+            .ring
+            .slot(self.cursor)
+            .task()
+            .word
+            .load(Ordering::Acquire);
+        word == self.ring.lap(self.cursor).word()
+    }
+
+    /// Whether the supervisor is taking the next task back.
+    #[inline]
+    fn is_held(&self) -> bool {
+        let held = &self.ring.head().by_supervisor.held;
+        // Acquire pairs with the Release in `SupervisorLane::release`: the task word is seen as
+        // it was left. Zero, for none, becomes the largest position.
+        held.load(Ordering::Acquire).wrapping_sub(1) <= self.cursor
     }
 
     /// Begins the next task, if there is one.
     #[inline]
     pub fn start(&mut self) -> Option<Message> {
-        let slot = self.ring.slot(self.cursor);
         step();
-        match slot.task_word().start() {
-            Start::NotReady => None,
-            Start::Started => {
-                // They come while tasks before them are run.
-                let ahead = self.ring.slot(self.cursor + AHEAD);
-                ahead.task().prefetch();
-                ahead.result().prefetch();
-                // SAFETY: RUNNING: both halves are the worker's until `finish`.
-                Some(unsafe { slot.task().read() })
-            }
+        if !self.is_published() {
+            return None;
         }
+        let begun = &self.ring.head().begun.count;
+        step();
+        // Relaxed: the supervisor reads it after its fence, or after this process's death.
+        begun.store(self.cursor + 1, Ordering::Relaxed);
+        full_fence();
+        step();
+        if self.is_held() || !self.is_published() {
+            begun.store(self.cursor, Ordering::Relaxed);
+            return None;
+        }
+        // They come while tasks before them are run.
+        let ahead = self.ring.slot(self.cursor + AHEAD);
+        ahead.task().prefetch();
+        ahead.result().prefetch();
+        // SAFETY: published, begun and not held: both halves are the worker's until `finish`.
+        Some(unsafe { self.ring.slot(self.cursor).task().read() })
     }
 
     /// The payload of the task that was started, and where its result's goes. Meaningful
@@ -73,25 +104,48 @@ impl WorkerLane {
     /// Ends the task that was started: its slot now holds the result.
     #[inline]
     pub fn finish(&mut self, message: Message) -> Finished {
-        let slot = self.ring.slot(self.cursor);
+        let half = self.ring.slot(self.cursor).result();
         let lap = self.ring.lap(self.cursor);
         step();
-        // SAFETY: RUNNING: the slot is the worker's until the swap in `finish`.
-        unsafe { slot.result().write(message) };
-        self.cursor += 1;
+        // SAFETY: begun: the half is the worker's until its word is written.
+        unsafe { half.write(message) };
         step();
-        slot.result_word().finish(lap)
+        // Release: the result is seen by the Acquire in `SupervisorLane::is_done`.
+        half.word.store(lap.word(), Ordering::Release);
+        self.cursor += 1;
+        full_fence();
+        step();
+        let watched = self
+            .ring
+            .head()
+            .by_supervisor
+            .watched
+            .load(Ordering::Relaxed);
+        if watched == self.rung || watched > self.cursor {
+            return Finished::Quiet;
+        }
+        self.rung = watched;
+        Finished::Ring
     }
 
     /// Leaves word that the worker is about to sleep on the word that [`Self::word`] names.
     pub fn sleep(&self) -> Sleep {
+        let asleep = self.word();
         step();
-        self.ring.slot(self.cursor).task_word().sleep()
+        // A read-modify-write, as is each change of this word: they come after one another.
+        asleep.swap(1, Ordering::Relaxed);
+        full_fence();
+        step();
+        if self.looks_ready() {
+            asleep.swap(0, Ordering::Relaxed);
+            return Sleep::Ready;
+        }
+        Sleep::Park(1)
     }
 
     /// The word to sleep on.
     pub fn word(&self) -> &AtomicU32 {
-        self.ring.slot(self.cursor).task_word().0
+        &self.ring.head().by_worker.asleep
     }
 
     /// Tasks begun and finished since the lane was attached.

@@ -8,7 +8,7 @@ use loom::thread;
 use super::explore;
 use super::futex::Futex;
 use crate::lane::state::{Finished, Published, Seen, Sleep, Watch};
-use crate::lane::{Arrival, INLINE_BYTES, Inline, Message, Slot, SupervisorLane, WorkerLane};
+use crate::lane::{INLINE_BYTES, Inline, LaneHead, Message, Slot, SupervisorLane, WorkerLane};
 use crate::steps::armed::die_at;
 use crate::sync::{AtomicU32, Ordering};
 use crate::{Doorbell, Park};
@@ -18,6 +18,7 @@ const PILL: u64 = 0;
 
 /// What the two share.
 struct Shared {
+    heads: [LaneHead; 2],
     slots: Box<[Slot]>,
     bell: Doorbell,
     reaped: AtomicU32,
@@ -27,11 +28,16 @@ struct Shared {
 impl Shared {
     fn new(slots: usize) -> Arc<Self> {
         Arc::new(Self {
+            heads: [LaneHead::new(), LaneHead::new()],
             slots: (0..slots).map(|_| Slot::new()).collect(),
             bell: Doorbell::new(),
             reaped: AtomicU32::new(0),
             futex: Futex::default(),
         })
+    }
+
+    fn head(&self, index: usize) -> NonNull<LaneHead> {
+        NonNull::from(&self.heads[index])
     }
 
     /// The slots of lane `index`, when each has `count`.
@@ -45,7 +51,8 @@ impl Shared {
 
     fn supervisor_at(&self, index: usize, count: usize) -> Supervisor<'_> {
         // SAFETY: each model has one of each end, and neither outlives the slots.
-        let lane = unsafe { SupervisorLane::new(self.slots(index, count), count) };
+        let lane =
+            unsafe { SupervisorLane::new(self.head(index), self.slots(index, count), count) };
         Supervisor { shared: self, lane }
     }
 
@@ -55,7 +62,7 @@ impl Shared {
 
     fn worker_at(&self, index: usize, count: usize) -> Worker<'_> {
         // SAFETY: as above.
-        let lane = unsafe { WorkerLane::new(self.slots(index, count), count) };
+        let lane = unsafe { WorkerLane::new(self.head(index), self.slots(index, count), count) };
         Worker { shared: self, lane }
     }
 }
@@ -72,7 +79,6 @@ impl Supervisor<'_> {
     }
 
     fn send_all(&mut self, tasks: &[u64]) {
-        let position = self.lane.head();
         let tasks = tasks.iter().map(|task| {
             let payload = Inline::new(&[*task as u8; INLINE_BYTES], 1);
             (message(*task), payload)
@@ -80,8 +86,12 @@ impl Supervisor<'_> {
         let tasks: Vec<_> = tasks.collect();
         let tasks = tasks.iter().map(|(message, payload)| (message, payload));
         let published = self.lane.push_all(tasks);
+        self.wake(published);
+    }
+
+    fn wake(&self, published: Published) {
         if published == Published::WakeIt {
-            self.shared.futex.unpark(self.lane.task_word(position));
+            self.shared.futex.unpark(self.lane.sleeper_word());
         }
     }
 
@@ -100,23 +110,18 @@ impl Supervisor<'_> {
 
     /// Asks for a ring when the oldest task is done, unless it is.
     fn is_watched(&self) -> bool {
-        let watch = self.lane.watch(self.lane.tail());
-        assert!(!matches!(watch, Watch::Corrupt(_)), "{watch:?}");
-        watch == Watch::Watching
+        self.lane.watch(self.lane.tail()) == Ok(Watch::Watching)
     }
 
     fn take(&mut self) -> Option<u64> {
         let (mut message, mut payload) = (Message::default(), Inline::default());
-        match self.lane.take(&mut message, &mut payload) {
-            Arrival::Result => {
-                assert_eq!(message.items, 2, "a result, not its task");
-                let value = u64::from(payload.bytes()[0]);
-                assert_eq!(value, message.entry + 100, "seen whole");
-                Some(message.entry)
-            }
-            Arrival::Nothing => None,
-            other => panic!("{other:?}"),
+        if !self.lane.take(&mut message, &mut payload).expect("sound") {
+            return None;
         }
+        assert_eq!(message.items, 2, "a result, not its task");
+        let value = u64::from(payload.bytes()[0]);
+        assert_eq!(value, message.entry + 100, "seen whole");
+        Some(message.entry)
     }
 
     /// After the worker's death: the oldest may have been running, the others wait.
@@ -124,21 +129,25 @@ impl Supervisor<'_> {
         for position in self.lane.tail()..self.lane.head() {
             let (task, payload) = self.lane.copy_task(position).expect("valid");
             match self.lane.see(position) {
-                Seen::Ready => {
+                Ok(Seen::Ready) => {
                     assert_eq!(task, message(position + 1), "as it was published");
                     assert_eq!(u64::from(payload.bytes()[0]), task.entry);
                 }
-                Seen::Running => assert_eq!(position, self.lane.tail()),
+                Ok(Seen::Running) => assert_eq!(position, self.lane.tail()),
                 other => panic!("{other:?}"),
             }
         }
     }
 
     fn retract(&mut self) -> Option<u64> {
-        let (message, payload) = self.lane.retract().ok().flatten()?;
-        let value = u64::from(payload.bytes()[0]);
-        assert_eq!(value, message.entry, "as it was published");
-        Some(message.entry)
+        let mut taken = None;
+        let published = self.lane.retract(1, |message, payload| {
+            let value = u64::from(payload.bytes()[0]);
+            assert_eq!(value, message.entry, "as it was published");
+            taken = Some(message.entry);
+        });
+        self.wake(published.expect("sound"));
+        taken
     }
 }
 

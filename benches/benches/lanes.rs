@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use benches::floors::{self, serde_bytes_vec::Bytes};
-use benches::samples::{Samples, table};
+use benches::samples::{Samples, median_batch, table};
 use forkyard::{ChunkSize, Pool, Shared, StartMethod, Transport};
 
 const LARGE: usize = 1 << 20;
@@ -26,14 +26,6 @@ fn pool(transport: Transport, workers: usize, chunk: &str) -> Pool {
         .expect("a pool")
 }
 
-fn timed(operations: u64, mut body: impl FnMut()) -> (Duration, u64) {
-    let start = Instant::now();
-    for _ in 0..operations {
-        body();
-    }
-    (start.elapsed(), operations)
-}
-
 fn round_trips(transport: Transport, operations: u64) -> (Duration, u64) {
     let pool = pool(transport, 1, "1");
     let mut number = 0u64;
@@ -42,8 +34,8 @@ fn round_trips(transport: Transport, operations: u64) -> (Duration, u64) {
         let answer = pool.submit(|n: u64| n + 1, number).join();
         assert_eq!(answer, Ok(number + 1));
     };
-    timed(operations / 10, &mut body);
-    let measured = timed(operations, &mut body);
+    median_batch(operations / 10, &mut body);
+    let measured = median_batch(operations, &mut body);
     pool.close();
     measured
 }
@@ -52,19 +44,22 @@ fn round_trips(transport: Transport, operations: u64) -> (Duration, u64) {
 /// it spins, and is seen to sleep.
 fn parked_round_trips(operations: u64) -> (Duration, u64) {
     let pool = pool(Transport::Shared, 1, "1");
-    let mut spent = Duration::ZERO;
-    for number in 0..operations {
-        let asleep = Instant::now();
-        while asleep.elapsed() < Duration::from_micros(400) {
-            std::thread::yield_now();
-        }
-        let start = Instant::now();
-        let answer = pool.submit(|n: u64| n + 1, number).join();
-        spent += start.elapsed();
-        assert_eq!(answer, Ok(number + 1));
-    }
+    let mut spent: Vec<Duration> = (0..operations)
+        .map(|number| {
+            let asleep = Instant::now();
+            while asleep.elapsed() < Duration::from_micros(400) {
+                std::thread::yield_now();
+            }
+            let start = Instant::now();
+            let answer = pool.submit(|n: u64| n + 1, number).join();
+            let spent = start.elapsed();
+            assert_eq!(answer, Ok(number + 1));
+            spent
+        })
+        .collect();
     pool.close();
-    (spent, operations)
+    spent.sort_unstable();
+    (spent[spent.len() / 2], 1)
 }
 
 fn tiny_tasks(transport: Transport, chunk: &str, tasks: u64) -> (Duration, u64) {
@@ -90,8 +85,8 @@ fn large_by_copy(operations: u64) -> (Duration, u64) {
             .join();
         assert_eq!(answer, Ok(7 + LARGE as u64));
     };
-    timed(3, &mut body);
-    let measured = timed(operations, &mut body);
+    median_batch(3, &mut body);
+    let measured = median_batch(operations, &mut body);
     pool.close();
     measured
 }
@@ -108,8 +103,8 @@ fn large_in_place(operations: u64) -> (Duration, u64) {
             .join();
         assert_eq!(answer, Ok(7 + LARGE as u64));
     };
-    timed(operations / 10, &mut body);
-    let measured = timed(operations, &mut body);
+    median_batch(operations / 10, &mut body);
+    let measured = median_batch(operations, &mut body);
     drop(block);
     pool.close();
     measured
@@ -129,12 +124,14 @@ fn main() {
         Samples::new(FUTEX),
         Samples::new(HAND),
         Samples::new(HAND_LARGE),
-        Samples::new(EMPTY).against(PING).mark("≤ 1 µs"),
-        Samples::new("shared: round trip, parked").against(FUTEX),
+        Samples::new(EMPTY).against(PING).mark("≤ 2.5 ×, ≤ 0.25 µs"),
+        Samples::new("shared: round trip, parked")
+            .against(FUTEX)
+            .mark("≤ 1.3 ×"),
         Samples::new("copy: round trip")
             .against(HAND)
             .mark("≤ 1.1 ×"),
-        Samples::new("shared: tiny task, chunk 1, 2 workers").mark("≥ 3 M/s"),
+        Samples::new("shared: tiny task, chunk 1, 2 workers").mark("≥ 10 M/s"),
         Samples::new("shared: tiny task, auto chunk, 2 workers"),
         Samples::new("copy: tiny task, chunk 1, 2 workers"),
         Samples::new("copy: tiny task, auto chunk, 2 workers"),

@@ -8,8 +8,9 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::samples::median_batch;
 use forkyard_os::park;
 use forkyard_os::process::{Forked, Pid, exit_now, fork, reap_blocking};
 use forkyard_os::segment::{Extent, SegmentName, unlink};
@@ -72,16 +73,12 @@ pub fn ping_pong(rounds: u32) -> Measured {
             }
         },
         || {
-            let mut start = Instant::now();
-            let warm = rounds / 10;
-            for round in 1..=rounds {
-                if round == warm {
-                    start = Instant::now();
-                }
+            let mut round = 0;
+            median_batch(u64::from(rounds), || {
+                round += 1;
                 ping.store(round, Ordering::Release);
                 spin_until(pong, round);
-            }
-            (start.elapsed(), u64::from(rounds - warm + 1))
+            })
         },
     )
 }
@@ -110,13 +107,13 @@ pub fn futex_pair(rounds: u32) -> Measured {
             }
         },
         || {
-            let start = Instant::now();
-            for round in 1..=rounds {
+            let mut round = 0;
+            median_batch(u64::from(rounds), || {
+                round += 1;
                 ping.store(round, Ordering::Release);
                 park::wake(ping, 1);
                 sleep_until(pong, round);
-            }
-            (start.elapsed(), u64::from(rounds))
+            })
         },
     )
 }
@@ -141,15 +138,13 @@ pub fn hand_written(rounds: u32, payload: usize) -> Measured {
         },
         || {
             let argument = (argument.0, serde_bytes_vec::Bytes(argument.1));
-            let start = Instant::now();
-            for _ in 0..rounds {
+            median_batch(u64::from(rounds), || {
                 let bytes = bincode::serialize(&argument).expect("encodes");
                 tasks.send(&bytes).expect("sends");
                 let answer = result_end.recv().expect("a result");
                 let answer: u64 = bincode::deserialize(&answer).expect("decodes");
                 assert_eq!(answer, 7 + payload as u64);
-            }
-            (start.elapsed(), u64::from(rounds))
+            })
         },
     )
 }

@@ -1,8 +1,33 @@
 //! Samples, their medians and spread, and the table of ratios.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table, presets};
+
+/// Batches of operations in one sample.
+const BATCHES: u64 = 100;
+
+/// Times `operations` runs of `body` in batches, and returns the median batch: how long it took,
+/// and how many operations it had.
+///
+/// A machine that is shared takes a core away now and then, for longer than a million of the
+/// operations measured here last. That happens to some batches, and the median forgets them; a
+/// mean would say more about the neighbours than about the code.
+pub fn median_batch(operations: u64, mut body: impl FnMut()) -> (Duration, u64) {
+    let each = (operations / BATCHES).max(1);
+    let mut batches: Vec<Duration> = (0..operations / each)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..each {
+                body();
+            }
+            start.elapsed()
+        })
+        .collect();
+    batches.sort_unstable();
+    let median = batches.get(batches.len() / 2);
+    (median.copied().unwrap_or_default(), each)
+}
 
 /// The samples of one measurement, in nanoseconds per operation.
 #[derive(Debug, Clone)]

@@ -95,6 +95,14 @@ impl Parcel {
         self.message.place != 0 || self.message.round != 0
     }
 
+    /// What its sender did wrong.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self.extra.as_ref()?.error.as_ref()? {
+            TaskError::Fault(fault) => Some(fault.to_string()),
+            _ => None,
+        }
+    }
+
     /// Puts back what was kept of a message while it was away.
     pub(crate) fn keep(&mut self, kept: Option<Box<Extra>>) {
         match (&mut self.extra, kept) {

@@ -8,7 +8,7 @@ use forkyard_shm::lane::Where;
 use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
-use super::{Core, Driver, Link, SeatPhase};
+use super::{Core, Driver, Link, Reply, SeatPhase};
 use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
 use crate::parcel::Parcel;
@@ -59,51 +59,15 @@ impl Driver {
     pub(super) fn take_all(&mut self, core: &Core, index: usize) -> usize {
         let mut taken = 0;
         let mut fault = None;
-        while fault.is_none() {
-            let seat = &mut self.seats[index];
-            let Some(oldest) = seat.in_flight.front() else {
+        // Those of one batch after those of another; most of the time there is one.
+        while let Some(oldest) = self.seats[index].in_flight.front() {
+            let key = oldest.ticket.batch;
+            let (count, stopped) = self.take_of_batch(core, index, key);
+            taken += count;
+            if let Some(stopped) = stopped {
+                fault = stopped;
                 break;
-            };
-            let ticket = oldest.ticket;
-            let wanted = self
-                .batches
-                .get_mut(ticket.batch as usize)
-                .filter(|batch| !batch.abandoned);
-            let mut replies = wanted.map(|batch| &mut batch.replies);
-            let reply = match &mut replies {
-                Some(replies) => replies.add(),
-                None => &mut self.scrap,
-            };
-            match seat.link.take(&mut reply.parcel, &core.control, index) {
-                Arrived::Result => {}
-                Arrived::Nothing => {
-                    replies.map(Bulk::undo);
-                    break;
-                }
-                Arrived::Fault(what) => {
-                    replies.map(Bulk::undo);
-                    fault = Some(what);
-                    break;
-                }
             }
-            reply.first = ticket.first;
-            reply.items = ticket.items;
-            reply.worker = index as u32;
-            if reply.parcel.is_more_than_bytes()
-                && let Err(error) = receive(core, &mut reply.parcel)
-            {
-                fault = match &error {
-                    TaskError::Fault(fault) => Some(fault.to_string()),
-                    _ => None,
-                };
-                reply.parcel.extra_mut().error = Some(error);
-            }
-            if replies.is_none() {
-                self.scrap.empty();
-            }
-            seat.in_flight.pop_front();
-            self.count_reply(ticket.batch);
-            taken += 1;
         }
         if taken > 0 {
             self.acknowledge(core, index, taken);
@@ -112,6 +76,62 @@ impl Driver {
             self.condemn(index, fault);
         }
         taken
+    }
+
+    /// Takes results of one worker as long as they are of this batch. Returns how many, and,
+    /// when it was not the batch that ended, the fault for which it stopped, if there was one.
+    fn take_of_batch(
+        &mut self,
+        core: &Core,
+        index: usize,
+        key: u32,
+    ) -> (usize, Option<Option<String>>) {
+        let seat = &mut self.seats[index];
+        let mut batch = self.batches.get_mut(key as usize);
+        let mut replies = match &mut batch {
+            Some(batch) if !batch.abandoned => Some(&mut batch.replies),
+            _ => None,
+        };
+        let mut taken = 0;
+        let stopped = loop {
+            let Some(oldest) = seat.in_flight.front() else {
+                break None;
+            };
+            let ticket = oldest.ticket;
+            if ticket.batch != key {
+                break None;
+            }
+            let reply = match &mut replies {
+                Some(replies) => replies.add(),
+                None => &mut self.scrap,
+            };
+            let fault = match seat.link.take(&mut reply.parcel, &core.control, index) {
+                Arrived::Result => {
+                    reply.first = ticket.first;
+                    reply.items = ticket.items;
+                    reply.worker = index as u32;
+                    seat.in_flight.pop_front();
+                    taken += 1;
+                    reply.parcel.is_more_than_bytes() && !receive(core, &mut reply.parcel)
+                }
+                Arrived::Nothing => {
+                    undo(replies.as_deref_mut());
+                    break Some(None);
+                }
+                Arrived::Fault(what) => {
+                    undo(replies.as_deref_mut());
+                    break Some(Some(what));
+                }
+            };
+            if fault {
+                break Some(reply.parcel.fault());
+            }
+            if replies.is_none() {
+                self.scrap.empty();
+            }
+        };
+        self.count_replies(key, taken);
+        (taken, stopped)
     }
 
     /// Tells a worker how many of its results were taken.
@@ -141,22 +161,38 @@ impl Driver {
     }
 }
 
+fn undo(replies: Option<&mut Bulk<Reply>>) {
+    if let Some(replies) = replies {
+        replies.undo();
+    }
+}
+
 /// Makes a received message ours: what it has in blocks, and the blocks that it speaks of, are
-/// resolved while the sender still holds them.
+/// resolved while the sender still holds them. Otherwise it says why not, and `false`.
 #[cold]
-fn receive(core: &Core, parcel: &mut Parcel) -> Result<(), TaskError> {
-    let fault = |fault: &dyn std::fmt::Display| TaskError::Fault(fault.to_string().into());
+fn receive(core: &Core, parcel: &mut Parcel) -> bool {
+    match resolve_all(core, parcel) {
+        Ok(()) => true,
+        Err(fault) => {
+            parcel.extra_mut().error = Some(TaskError::Fault(fault.into()));
+            false
+        }
+    }
+}
+
+fn resolve_all(core: &Core, parcel: &mut Parcel) -> Result<(), String> {
     let resolve = |bytes: &[u8]| {
         let descriptor: Descriptor = bytemuck::pod_read_unaligned(bytes);
         core.arena
             .resolve(&descriptor)
-            .map_err(|error| fault(&error))
+            .map_err(|fault| fault.to_string())
     };
-    if parcel.message.place().map_err(|error| fault(&error))? == Where::Block {
+    let place = parcel.message.place().map_err(|fault| fault.to_string())?;
+    if place == Where::Block {
         let block = resolve(&parcel.payload.bytes()[..DESCRIPTOR_BYTES])?;
         parcel.extra_mut().block = Some(block);
     }
-    let (_, announced) = parcel.parts().ok_or_else(|| fault(&"a result is torn"))?;
+    let (_, announced) = parcel.parts().ok_or("a result is torn")?;
     let attached = announced
         .chunks_exact(DESCRIPTOR_BYTES)
         .map(resolve)

@@ -29,11 +29,10 @@ const AHEAD_UNKNOWN: usize = 16;
 const AHEAD_LEAST: usize = 2;
 /// More than any worker can have in flight.
 const MOST_LEVEL: usize = 1 << 20;
-/// A worker that is awake gets so much work before one that sleeps is woken for more: to wake it
-/// takes as long.
+/// Work for less than this is not worth waking another worker for: to wake it takes as long.
 const WORTH_WAKING_NS: u64 = 50_000;
-/// A backlog shorter than this is not worth moving to another worker.
-const WORTH_STEALING_NS: u64 = 50_000;
+/// The same while as many processes are awake as there are cores: it would have to wait for one.
+const WORTH_CROWDING_NS: u64 = AHEAD_NS;
 
 /// Which workers are given messages first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,6 +243,7 @@ impl Driver {
     }
 
     /// How many messages a worker that is awake should have before another is woken for more.
+    #[inline]
     fn worth_waking(&self, core: &Core, index: usize) -> usize {
         let seat = &self.seats[index];
         let is_awake = core
@@ -256,7 +256,7 @@ impl Driver {
         if seat.phase != SeatPhase::Up || !is_awake || seat.mean_ns == 0 {
             return 0;
         }
-        (WORTH_WAKING_NS / seat.mean_ns) as usize
+        (worth_waking_ns(core) / seat.mean_ns) as usize
     }
 
     /// Why no task will ever run here any more, if that is so.
@@ -294,7 +294,7 @@ impl Driver {
             self.pending = pending;
         }
         if self.pending.is_empty() {
-            self.even_out(core, WORTH_STEALING_NS);
+            self.even_out(core, worth_waking_ns(core));
             if self.phase == PoolPhase::Closing {
                 self.send_pills(core);
             }
@@ -378,5 +378,15 @@ impl Driver {
     /// Tells one worker to end after what it has.
     pub(super) fn send_pill(&mut self, core: &Core, index: usize) {
         self.seats[index].link.send_pill(&core.control, index);
+    }
+}
+
+/// How much work is worth waking a worker for.
+fn worth_waking_ns(core: &Core) -> u64 {
+    let awake = core.control.header().awake.0.load(Ordering::Relaxed);
+    if awake < core.cores {
+        WORTH_WAKING_NS
+    } else {
+        WORTH_CROWDING_NS
     }
 }

@@ -271,12 +271,11 @@ impl Driver {
         }
     }
 
-    /// One message of a batch was replied to.
-    #[inline]
-    fn count_reply(&mut self, batch_key: u32) {
-        self.arrived += 1;
+    /// Messages of a batch were replied to.
+    fn count_replies(&mut self, batch_key: u32, count: usize) {
+        self.arrived += count as u64;
         if let Some(batch) = self.batches.get_mut(batch_key as usize) {
-            batch.outstanding -= 1;
+            batch.outstanding -= count;
             if batch.abandoned && batch.outstanding == 0 {
                 self.remove_batch(batch_key);
             }
@@ -290,6 +289,6 @@ impl Driver {
         {
             batch.replies.add().fail(&ticket, error);
         }
-        self.count_reply(ticket.batch);
+        self.count_replies(ticket.batch, 1);
     }
 }

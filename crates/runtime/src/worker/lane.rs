@@ -47,7 +47,7 @@ pub(super) fn serve(
             if std::mem::take(&mut has_sent) {
                 ledger.laps.send();
             }
-            wait(&lane, page, &header.awake.0, &mut spin);
+            wait(&mut lane, page, &header.awake.0, &mut spin);
         }
         let Some(message) = lane.start() else {
             continue;
@@ -169,14 +169,14 @@ impl<'a> Input<'a> {
 
 /// Spins for a while, then sleeps, until a task is there.
 #[inline]
-fn wait(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, spin: &mut SpinBudget) {
+fn wait(lane: &mut WorkerLane, page: &WorkerPage, awake: &AtomicU32, spin: &mut SpinBudget) {
     if !spin.spin(awake, || lane.looks_ready()) {
         sleep(lane, page, awake);
     }
 }
 
 #[cold]
-fn sleep(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32) {
+fn sleep(lane: &mut WorkerLane, page: &WorkerPage, awake: &AtomicU32) {
     page.vitals.parked.store(1, Ordering::Relaxed);
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {

@@ -63,7 +63,8 @@
 //! # After a death
 //! The worker's words tell what became of each position in flight: a result that is there is
 //! taken, begun or not; else what was begun has died with it; else it goes elsewhere. A worker
-//! that dies between the steps of taking a task has begun it.
+//! that dies between the steps of taking a task has begun it. (It says so with the fence of the
+//! result before, if the task is there by then: one fence a task, not two.)
 
 use crate::sync::{AtomicU32, AtomicU64};
 

@@ -144,7 +144,7 @@ fn a_sleeping_worker_is_reported_to_the_publisher_also_across_a_lap() {
 
 #[test]
 fn a_worker_asleep_is_reported_to_whoever_publishes_many() {
-    let (mut sup, worker) = pair(4);
+    let (mut sup, mut worker) = pair(4);
     assert!(matches!(worker.sleep(), Sleep::Park(_)));
     let (message, payload) = (message(1), payload(1, 1));
     let tasks = || [(&message, &payload); 2].into_iter();
@@ -205,7 +205,7 @@ fn after_a_death_each_task_says_how_far_it_came() {
         let _ = push(&mut sup, value);
     }
     let _ = work(&mut worker);
-    assert!(worker.start().is_some());
+    assert!(worker.start().is_some(), "not done before it begins");
     let seen = [0, 1, 2].map(|position| sup.see(position));
     assert_eq!(seen, [Ok(Seen::Done), Ok(Seen::Running), Ok(Seen::Ready)]);
     let (_, bytes) = sup.copy_task(2).expect("sound");

@@ -18,6 +18,8 @@ pub struct WorkerLane {
     cursor: u64,
     /// The last value of `watched` that was rung for.
     rung: u64,
+    /// Whether the next task was said to be begun already, and fenced.
+    tries: bool,
 }
 
 impl WorkerLane {
@@ -35,6 +37,7 @@ impl WorkerLane {
             ring: unsafe { Ring::new(head, slots, count) },
             cursor: 0,
             rung: 0,
+            tries: false,
         }
     }
 
@@ -69,17 +72,17 @@ impl WorkerLane {
     #[inline]
     pub fn start(&mut self) -> Option<Message> {
         step();
-        if !self.is_published() {
-            return None;
+        if !core::mem::take(&mut self.tries) {
+            if !self.is_published() {
+                return None;
+            }
+            step();
+            self.say_begun(self.cursor + 1);
+            full_fence();
         }
-        let begun = &self.ring.head().begun.count;
-        step();
-        // Relaxed: the supervisor reads it after its fence, or after this process's death.
-        begun.store(self.cursor + 1, Ordering::Relaxed);
-        full_fence();
         step();
         if self.is_held() || !self.is_published() {
-            begun.store(self.cursor, Ordering::Relaxed);
+            self.say_begun(self.cursor);
             return None;
         }
         // They come while tasks before them are run.
@@ -88,6 +91,12 @@ impl WorkerLane {
         ahead.result().prefetch();
         // SAFETY: published, begun and not held: both halves are the worker's until `finish`.
         Some(unsafe { self.ring.slot(self.cursor).task().read() })
+    }
+
+    #[inline]
+    fn say_begun(&self, count: u64) {
+        // Relaxed: the supervisor reads it after its fence, or after this process's death.
+        self.ring.head().begun.count.store(count, Ordering::Relaxed);
     }
 
     /// The payload of the task that was started, and where its result's goes. Meaningful
@@ -113,6 +122,12 @@ impl WorkerLane {
         // Release: the result is seen by the Acquire in `SupervisorLane::is_done`.
         half.word.store(lap.word(), Ordering::Release);
         self.cursor += 1;
+        // One fence for two agreements: this one, and the next task's if it is there.
+        self.tries = self.is_published();
+        if self.tries {
+            step();
+            self.say_begun(self.cursor + 1);
+        }
         full_fence();
         step();
         let watched = self
@@ -125,11 +140,20 @@ impl WorkerLane {
             return Finished::Quiet;
         }
         self.rung = watched;
+        self.give_up_trying(); // to ring takes a while
         Finished::Ring
     }
 
+    fn give_up_trying(&mut self) {
+        if core::mem::take(&mut self.tries) {
+            step();
+            self.say_begun(self.cursor);
+        }
+    }
+
     /// Leaves word that the worker is about to sleep on the word that [`Self::word`] names.
-    pub fn sleep(&self) -> Sleep {
+    pub fn sleep(&mut self) -> Sleep {
+        self.give_up_trying();
         let asleep = self.word();
         step();
         // A read-modify-write, as is each change of this word: they come after one another.

@@ -7,6 +7,7 @@ use crate::driver::{Reply, Ticket};
 use crate::error::TaskError;
 use crate::job::{ItemError, caught};
 use crate::map::{Dispatch, Ready};
+use crate::packing::Attached;
 use crate::parcel::{Body, Parcel};
 use crate::reply::Decoder;
 use crate::sink::PutError;
@@ -16,8 +17,8 @@ use crate::source::Source;
 const CHUNK_BYTES: usize = 256 << 10;
 /// Why an item was not sent.
 enum NotSent {
-    /// It cannot be encoded.
-    Failed(TaskError),
+    /// So many items cannot be encoded.
+    Failed(u32, TaskError),
     /// There is no shared memory for it now.
     NoMemory(String),
 }
@@ -68,7 +69,7 @@ impl Dispatch<'_> {
                     };
                     self.fail(items, TaskError::SharedMemory(why.into()), on_reply);
                 }
-                Err(NotSent::Failed(error)) => self.fail(1, error, on_reply),
+                Err(NotSent::Failed(items, error)) => self.fail(items, error, on_reply),
             }
         }
         false
@@ -119,7 +120,7 @@ impl Dispatch<'_> {
                     break;
                 }
                 self.sink.clear();
-                return Err(NotSent::Failed(encode_error(error)));
+                return Err(NotSent::Failed(1, encode_error(error)));
             }
             items += 1;
             if (items as usize) < want && self.sink.len() < CHUNK_BYTES {
@@ -147,13 +148,14 @@ impl Dispatch<'_> {
             }
             Ok(Err(PutError::Codec(why))) => {
                 self.sink.clear();
-                return Err(NotSent::Failed(TaskError::EncodeArgument(why.into())));
+                return Err(NotSent::Failed(1, TaskError::EncodeArgument(why.into())));
             }
             Err(panic) => {
                 self.sink.clear();
-                return Err(NotSent::Failed(encode_error(panic)));
+                return Err(NotSent::Failed(1, encode_error(panic)));
             }
         }
+        drop(item); // what it has in shared memory moves now
         self.take_parcel(1).map(|parcel| (1, parcel))
     }
 
@@ -174,7 +176,11 @@ impl Dispatch<'_> {
             }
             Err(PutError::Codec(why)) => {
                 self.sink.clear();
-                Err(NotSent::Failed(TaskError::EncodeArgument(why.into())))
+                self.full = 0;
+                Err(NotSent::Failed(
+                    items,
+                    TaskError::EncodeArgument(why.into()),
+                ))
             }
         }
     }
@@ -203,7 +209,7 @@ pub(crate) fn encode_error(error: ItemError) -> TaskError {
 }
 
 fn bytes_of(parcel: &Parcel) -> u64 {
-    let attached: usize = parcel.attached.iter().map(|b| b.as_slice().len()).sum();
+    let attached: usize = parcel.attached.iter().map(Attached::bytes).sum();
     let framed = match &parcel.body {
         Body::Frame(frame) => frame.len(),
         Body::Inline(_) | Body::Block(_) => 0,

@@ -52,7 +52,7 @@ impl<Out> fmt::Debug for Handle<Out> {
 pub(crate) fn submit<In: Serialize, Out>(
     core: &Arc<Core>,
     entry: u64,
-    argument: &In,
+    argument: In,
 ) -> Handle<Out> {
     let state = match pack(core, entry, argument) {
         Err(error) => State::Failed(error),
@@ -84,7 +84,7 @@ pub(crate) fn submit<In: Serialize, Out>(
     }
 }
 
-fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Parcel, TaskError> {
+fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: In) -> Result<Parcel, TaskError> {
     let _packing = Packing::begin(&core.arena);
     let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
     let message = Message {
@@ -92,7 +92,11 @@ fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Pa
         items: 1,
         ..Message::default()
     };
-    let packed = caught(|| Ok(sink.put(argument).and_then(|()| sink.take(message))));
+    let packed = caught(|| {
+        let put = sink.put(&argument);
+        drop(argument); // what it has in shared memory moves now
+        Ok(put.and_then(|()| sink.take(message)))
+    });
     match packed {
         Ok(Ok(parcel)) => Ok(parcel),
         Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why.into())),

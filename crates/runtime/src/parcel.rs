@@ -4,6 +4,7 @@ use forkyard_shm::lane::{INLINE_BYTES, Message};
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 
 use crate::arena::Block;
+use crate::packing::Attached;
 
 /// Bytes of the encoded [`Message`] before the payload on the copy path.
 pub(crate) const HEADER_BYTES: usize = 24;
@@ -73,8 +74,8 @@ impl InPlace {
 pub(crate) struct Parcel {
     pub(crate) message: Message,
     pub(crate) body: Body,
-    /// Blocks that the payload speaks of; kept until the message has done its work.
-    pub(crate) attached: Box<[Block]>,
+    /// Blocks that the payload speaks of or moves; kept until the message has done its work.
+    pub(crate) attached: Box<[Attached]>,
 }
 
 /// The header as it stands at the front of a frame.

@@ -3,6 +3,7 @@
 use forkyard_wire::codec;
 use serde::de::DeserializeOwned;
 
+use crate::arena::Holding;
 use crate::driver::Reply;
 use crate::error::TaskError;
 use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, caught};
@@ -27,13 +28,16 @@ impl Decoder {
             Some(_) => Ok(received),
             None => Err(torn()),
         });
-        let received = match received {
+        let mut received = match received {
             Ok(received) => received,
             Err(error) => {
                 (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
                 return;
             }
         };
+        // What is not decoded of it is given back at the end.
+        let attached = std::mem::take(&mut received.attached);
+        let _holding = (!attached.is_empty()).then(|| Holding::of(attached));
         let (bytes, _) = received.parts().unwrap_or_default();
         let message = received.message;
         if message.status == STATUS_ERROR {

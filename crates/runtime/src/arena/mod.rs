@@ -1,30 +1,37 @@
 //! Values that live in shared memory and are not copied when they are sent.
+//!
+//! `owned` says how a value moves, `shared` how it is read by many, `payload` what can lie
+//! there, `place` how it crosses, `wait` what is done when there is no room.
 
-use std::cell::RefCell;
+mod error;
+mod owned;
+mod payload;
+mod place;
+mod shared;
+mod wait;
+mod writer;
+
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytemuck::Pod;
-use forkyard_shm::arena::ArenaStats;
-use serde::de::Error as _;
-use serde::ser::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::driver::Core;
 use crate::mapped::PoolMemory;
-use crate::packing::{attach, packing_for};
 
-pub(crate) use forkyard_shm::arena::{Arena as RawArena, ArenaId, Block, BlockMut, Descriptor};
-
-/// Why a value could not be had in shared memory; see the message.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-pub struct ArenaError {
-    what: String,
-    #[source]
-    source: Option<forkyard_shm::arena::AllocError>,
-}
+pub(crate) use error::describe;
+pub use error::{ArenaError, Waited};
+pub use forkyard_shm::arena::ArenaStats;
+pub(crate) use forkyard_shm::arena::{
+    Arena as RawArena, ArenaId, Block, BlockMut, Descriptor, Offer,
+};
+pub use owned::Owned;
+pub(crate) use owned::Promise;
+pub use payload::{Payload, Plain};
+pub(crate) use place::{Held, Holding, Unpacking, accept, announced_offer};
+pub use shared::Shared;
+pub use writer::ArenaWriter;
 
 /// A pool's shared memory for data that is too large to copy.
 ///
@@ -46,50 +53,125 @@ pub struct ArenaError {
 /// assert_eq!(sum, 499_999_500_000.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// When there is no room, an allocation fails, or, through [`waiting`](Self::waiting), waits
+/// for others to give something back:
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// # forkyard::init();
+/// # let pool = forkyard::Pool::builder().build()?;
+/// let patient = pool.arena().waiting(Duration::from_secs(5));
+/// match patient.alloc::<u8>(64 << 20) {
+///     Ok(block) => println!("{} bytes", block.len()),
+///     Err(error) if error.may_pass() => println!("not for now: {error}"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Arena {
     raw: Arc<RawArena>,
+    /// How long an allocation waits for room.
+    patience: Duration,
+    /// In the supervisor, what to drive while waiting.
+    core: Weak<Core>,
     /// In the supervisor, keeps the pool's memory; in a worker it is there to the end.
     _memory: Option<Arc<PoolMemory>>,
 }
 
 impl Arena {
-    pub(crate) fn new(raw: Arc<RawArena>, memory: Option<Arc<PoolMemory>>) -> Self {
+    /// A worker's.
+    pub(crate) fn of_worker(raw: Arc<RawArena>) -> Self {
         Self {
             raw,
-            _memory: memory,
+            patience: Duration::ZERO,
+            core: Weak::new(),
+            _memory: None,
+        }
+    }
+
+    /// The supervisor's.
+    pub(crate) fn of_pool(core: &Arc<Core>) -> Self {
+        Self {
+            raw: Arc::clone(&core.arena),
+            patience: Duration::ZERO,
+            core: Arc::downgrade(core),
+            _memory: Some(Arc::clone(&core.memory)),
+        }
+    }
+
+    /// The same arena, whose allocations wait for as long as `timeout` when there is no room:
+    /// until a value is dropped, in whatever process, a worker dies with what it had, or the
+    /// limit is raised. In the supervisor the pool goes on meanwhile.
+    #[must_use]
+    pub fn waiting(&self, timeout: Duration) -> Self {
+        Self {
+            patience: timeout,
+            ..self.clone()
         }
     }
 
     /// `len` values of `T` that this process alone may write. Their content is whatever was
-    /// there before, because cleared memory costs more than the copy into warm memory does.
+    /// there before, because clearing memory costs about what copying into it does.
     ///
     /// # Errors
     /// When the pool's limit or the system's shared memory is used up, saying which, how
     /// much there is, and what to do.
     pub fn alloc<T: Pod>(&self, len: usize) -> Result<Owned<[T]>, ArenaError> {
-        let too_large = || ArenaError {
-            what: format!(
-                "{len} values of {} bytes are more than memory holds",
-                size_of::<T>()
-            ),
-            source: None,
-        };
-        let bytes = len.checked_mul(size_of::<T>()).ok_or_else(too_large)?;
-        let block = self.raw.alloc(bytes).map_err(|error| ArenaError {
-            what: describe(&error),
-            source: Some(error),
+        let bytes = len.checked_mul(size_of::<T>()).ok_or_else(|| {
+            ArenaError::too_large(format!("{len} values of {} bytes", size_of::<T>()))
         })?;
-        block
-            .require_alignment(align_of::<T>())
-            .map_err(|fault| ArenaError {
-                what: fault.to_string(),
-                source: None,
-            })?;
-        Ok(Owned {
-            block,
-            of: PhantomData,
-        })
+        self.typed::<T>(bytes).map(Owned::new)
+    }
+
+    /// As [`alloc`](Self::alloc), and every byte is zero.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
+    pub fn alloc_zeroed<T: Pod>(&self, len: usize) -> Result<Owned<[T]>, ArenaError> {
+        let mut owned = self.alloc::<T>(len)?;
+        bytemuck::cast_slice_mut::<T, u8>(&mut owned).fill(0);
+        Ok(owned)
+    }
+
+    /// One value, which this process alone may write.
+    ///
+    /// ```no_run
+    /// use forkyard::{Owned, Pool};
+    ///
+    /// #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+    /// #[repr(C)]
+    /// struct Grid {
+    ///     cells: [f64; 4096],
+    /// }
+    ///
+    /// # forkyard::init();
+    /// let pool = Pool::builder().build()?;
+    /// let grid = pool.arena().own(&Grid { cells: [0.0; 4096] })?;
+    /// let warm = |mut grid: Owned<Grid>| {
+    ///     grid.cells[7] = 1.5;
+    ///     grid
+    /// };
+    /// assert_eq!(pool.submit(warm, grid).join()?.cells[7], 1.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
+    pub fn own<T: Pod>(&self, value: &T) -> Result<Owned<T>, ArenaError> {
+        let mut block = self.typed::<T>(size_of::<T>())?;
+        block.copy_from_slice(bytemuck::bytes_of(value));
+        Ok(Owned::new(block))
+    }
+
+    /// One value, for any process to read.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
+    pub fn share<T: Pod>(&self, value: &T) -> Result<Shared<T>, ArenaError> {
+        self.own(value).map(Owned::into_shared)
     }
 
     /// A copy of `values` in shared memory.
@@ -102,165 +184,72 @@ impl Arena {
         Ok(owned.into_shared())
     }
 
+    /// A copy of `text` in shared memory.
+    ///
+    /// # Errors
+    /// As [`alloc`](Self::alloc).
+    pub fn copy_str(&self, text: &str) -> Result<Shared<str>, ArenaError> {
+        self.copy_from(text.as_bytes())?.into_text()
+    }
+
+    /// Writes bytes whose number is not known yet.
+    #[must_use]
+    pub fn writer(&self) -> ArenaWriter {
+        ArenaWriter::new(self.clone())
+    }
+
+    /// Bytes of shared memory that the arena may take; 0 when only the system limits it.
+    #[must_use]
+    pub fn limit_bytes(&self) -> u64 {
+        self.raw.directory().limit_bytes()
+    }
+
+    /// Sets the limit for the whole pool, 0 for none. Raised, it serves those who wait; below
+    /// what is in use, it takes nothing away.
+    pub fn set_limit_bytes(&self, bytes: u64) {
+        self.raw.set_limit_bytes(bytes);
+    }
+
+    /// Gives memory that no value lies in back to the system, and returns how many bytes.
+    /// Allocation does so itself when there is no room; what stays is warm.
+    pub fn trim(&self) -> u64 {
+        self.raw.trim(0).bytes
+    }
+
     /// How much there is and how much is in use. Reads every block's header: not for every
     /// task.
     #[must_use]
     pub fn stats(&self) -> ArenaStats {
         self.raw.stats()
     }
+
+    /// A block that a `T` may lie in.
+    fn typed<T>(&self, bytes: usize) -> Result<BlockMut, ArenaError> {
+        const {
+            assert!(
+                size_of::<T>() > 0,
+                "values of no bytes need no shared memory"
+            )
+        };
+        let block = if self.patience.is_zero() {
+            let refused = |refused| ArenaError::new(refused, Duration::ZERO);
+            self.raw.alloc(bytes).map_err(refused)?
+        } else {
+            wait::alloc(self, bytes)?
+        };
+        match block.require_alignment(align_of::<T>()) {
+            Ok(()) => Ok(block),
+            Err(_) => Err(ArenaError::Alignment {
+                align: align_of::<T>(),
+            }),
+        }
+    }
 }
 
 impl fmt::Debug for Arena {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arena").finish_non_exhaustive()
-    }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// Plain data in shared memory that this process alone may read and write.
-pub struct Owned<T: ?Sized> {
-    block: BlockMut,
-    of: PhantomData<T>,
-}
-
-impl<T: Pod> Owned<[T]> {
-    /// Ends the writing, so that it can be shared.
-    #[must_use]
-    pub fn into_shared(self) -> Shared<[T]> {
-        Shared {
-            block: self.block.freeze(),
-            of: PhantomData,
-        }
-    }
-}
-
-impl<T: Pod> Deref for Owned<[T]> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        bytemuck::cast_slice(&self.block)
-    }
-}
-
-impl<T: Pod> DerefMut for Owned<[T]> {
-    fn deref_mut(&mut self) -> &mut [T] {
-        bytemuck::cast_slice_mut(&mut self.block)
-    }
-}
-
-impl<T: Pod + fmt::Debug> fmt::Debug for Owned<[T]> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-/// Plain data in shared memory that any process of the pool may read.
-///
-/// Cloning counts; the last one gone, in whatever process, gives the memory back. Sending it
-/// as an argument or a result sends a descriptor. It can be sent only within its pool: any
-/// other serializer gets an error.
-pub struct Shared<T: ?Sized> {
-    block: Block,
-    of: PhantomData<T>,
-}
-
-impl<T: ?Sized> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self {
-            block: self.block.clone(),
-            of: PhantomData,
-        }
-    }
-}
-
-impl<T: Pod> Deref for Shared<[T]> {
-    type Target = [T];
-
-    fn deref(&self) -> &[T] {
-        bytemuck::cast_slice(self.block.as_slice())
-    }
-}
-
-impl<T: Pod + fmt::Debug> fmt::Debug for Shared<[T]> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl<T: Pod> Serialize for Shared<[T]> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match packing_for() {
-            Some(arena) if self.block.is_of(arena) => {}
-            Some(_) => {
-                return Err(S::Error::custom(
-                    "a Shared value is a place in its own pool's memory; for another pool, \
-                     copy the slice it derefs to into that one's arena",
-                ));
-            }
-            None => {
-                return Err(S::Error::custom(
-                    "a Shared value is a place in its pool's memory; outside of a task's \
-                     argument or result, serialize the slice it derefs to",
-                ));
-            }
-        }
-        attach(self.block.clone());
-        let bytes: [u8; size_of::<Descriptor>()] = bytemuck::cast(self.block.descriptor());
-        bytes.serialize(serializer)
-    }
-}
-
-impl<'de, T: Pod> Deserialize<'de> for Shared<[T]> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = <[u8; size_of::<Descriptor>()]>::deserialize(deserializer)?;
-        let descriptor: Descriptor = bytemuck::pod_read_unaligned(&bytes);
-        let Some(arena) = UNPACKING.with_borrow(Clone::clone) else {
-            return Err(D::Error::custom(
-                "a Shared value can be received only as a task's argument or result",
-            ));
-        };
-        let block = arena.resolve(&descriptor).map_err(D::Error::custom)?;
-        block
-            .require_alignment(align_of::<T>())
-            .map_err(D::Error::custom)?;
-        if block.as_slice().len() % size_of::<T>().max(1) != 0 {
-            return Err(D::Error::custom(
-                "a Shared value holds a broken number of elements",
-            ));
-        }
-        Ok(Self {
-            block,
-            of: PhantomData,
-        })
-    }
-}
-
-thread_local! {
-    static UNPACKING: RefCell<Option<Arc<RawArena>>> = const { RefCell::new(None) };
-}
-
-/// While it lives, [`Shared`] values decoded on this thread are found in that arena.
-pub(crate) struct Unpacking(Option<Arc<RawArena>>);
-
-impl Unpacking {
-    pub(crate) fn from(arena: &Arc<RawArena>) -> Self {
-        Self(UNPACKING.replace(Some(Arc::clone(arena))))
-    }
-}
-
-impl Drop for Unpacking {
-    fn drop(&mut self) {
-        UNPACKING.set(self.0.take());
+        f.debug_struct("Arena")
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
     }
 }

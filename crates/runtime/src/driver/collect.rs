@@ -9,6 +9,7 @@ use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
 use super::{Core, Driver, Link, Received, Reply, SeatPhase};
+use crate::arena::accept;
 use crate::error::TaskError;
 use crate::parcel::{Body, HEADER_BYTES};
 use crate::sink::DESCRIPTOR_BYTES;
@@ -95,7 +96,7 @@ impl Driver {
     }
 
     /// Makes a received message ours: what it has in blocks, and the blocks that it speaks
-    /// of, are resolved while the sender still holds them.
+    /// of or moves, while the sender still keeps them.
     fn receive(core: &Core, message: Message, body: Body) -> Result<Received, TaskError> {
         let fault = |fault: &dyn std::fmt::Display| TaskError::Fault(fault.to_string().into());
         let resolve = |bytes: &[u8]| {
@@ -119,7 +120,10 @@ impl Driver {
             let (_, announced) = received.parts().ok_or_else(|| fault(&"a result is torn"))?;
             received.attached = announced
                 .chunks_exact(DESCRIPTOR_BYTES)
-                .map(resolve)
+                .map(|bytes| {
+                    let announced = bytemuck::pod_read_unaligned(bytes);
+                    accept(&core.arena, announced).map_err(|error| fault(&error))
+                })
                 .collect::<Result<_, _>>()?;
         }
         Ok(received)

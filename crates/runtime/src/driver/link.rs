@@ -118,6 +118,13 @@ impl Link {
         }
     }
 
+    /// Wakes an idle worker for no reason of its own.
+    pub(crate) fn nudge(&self, control: &Control, seat: usize) {
+        if let Self::Lane(lane) = self {
+            OsPark.unpark(control.slot_word(seat, lane.head()));
+        }
+    }
+
     /// Moves on what is under way (packets of large messages).
     pub(crate) fn pump(&mut self, control: &Control, seat: usize) {
         if let Self::Pipe(pipe) = self {

@@ -46,7 +46,7 @@ pub(crate) use pipe::Pipe;
 pub(crate) use seat::{InFlight, Seat, SeatPhase};
 pub(crate) use wait::Patience;
 
-use crate::arena::{Block, RawArena};
+use crate::arena::{Held, RawArena};
 use crate::builder::Options;
 use crate::error::{TaskError, WorkerDeath};
 use crate::mapped::PoolMemory;
@@ -162,8 +162,8 @@ pub(crate) struct Reply {
 pub(crate) struct Received {
     pub(crate) message: Message,
     pub(crate) body: Body,
-    /// Blocks that the result speaks of, held since it was taken.
-    pub(crate) attached: Box<[Block]>,
+    /// Blocks that the result speaks of or that moved with it, ours since it was taken.
+    pub(crate) attached: Box<[Held]>,
 }
 
 impl Core {

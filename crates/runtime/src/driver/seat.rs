@@ -19,7 +19,7 @@ use forkyard_shm::OwnerIndex;
 
 use super::Ticket;
 use super::link::Link;
-use crate::arena::Block;
+use crate::packing::Attached;
 
 /// Where a seat is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub(crate) enum SeatPhase {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) ticket: Ticket,
-    /// Blocks that the message speaks of.
-    pub(crate) attached: Box<[Block]>,
+    /// Blocks that the message speaks of or moves.
+    pub(crate) attached: Box<[Attached]>,
 }
 
 /// A place in the pool.

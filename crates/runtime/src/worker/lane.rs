@@ -16,13 +16,13 @@ use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
-use crate::packing::Packing;
+use crate::packing::{Attached, Packing};
 use crate::parcel::{Body, Parcel};
 use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
-type Kept = VecDeque<(u64, Box<[Block]>)>;
+type Kept = VecDeque<(u64, Box<[Attached]>)>;
 
 /// Takes tasks until the pill, or until the pool is aborted.
 pub(super) fn serve(
@@ -40,7 +40,7 @@ pub(super) fn serve(
     let _unpacking = Unpacking::from(arena);
     let _packing = Packing::begin(arena);
     loop {
-        wait(&lane, page, &header.awake.0, &mut spin);
+        wait(&lane, page, &header.awake.0, &mut spin, &mut kept);
         let Some((message, payload)) = lane.start() else {
             continue;
         };
@@ -141,18 +141,27 @@ fn answer(
 
 /// Spins for a while, then sleeps, until a task is there.
 #[inline]
-fn wait(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, spin: &mut SpinBudget) {
+fn wait(
+    lane: &WorkerLane,
+    page: &WorkerPage,
+    awake: &AtomicU32,
+    spin: &mut SpinBudget,
+    kept: &mut Kept,
+) {
     if lane.looks_ready() || spin.spin(awake, || lane.looks_ready()) {
         return;
     }
-    sleep(lane, page, awake);
+    sleep(lane, page, awake, kept);
 }
 
 #[cold]
-fn sleep(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32) {
+fn sleep(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, kept: &mut Kept) {
     page.vitals.parked.store(1, Ordering::Relaxed);
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {
+        // What was taken meanwhile is not kept from others while nothing is done here; the
+        // supervisor wakes for no other reason when it waits for memory.
+        release(kept, page);
         OsPark.park(lane.word(), seen, None);
     }
     awake.fetch_add(1, Ordering::Relaxed);

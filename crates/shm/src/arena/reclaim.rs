@@ -1,7 +1,7 @@
 //! Cleaning up after a dead owner, and taking stock.
 
+use super::bury::Reclaim;
 use super::directory::Entry;
-use super::header::Reclaim;
 use super::mapping::Mapping;
 use super::process::Arena;
 use super::state::Kind;
@@ -72,6 +72,9 @@ impl Arena {
                 self.reclaim_blocks(index, entry, word, owner, &mut sum);
             }
         }
+        self.directory()
+            .wanted()
+            .ring_for_the_dead(&*self.core.park);
         sum
     }
 

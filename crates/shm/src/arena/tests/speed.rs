@@ -43,7 +43,7 @@ fn arena_speed() {
         drop(black_box(worker.resolve(&named).unwrap()));
     });
     time("alloc + offer + take + free", || {
-        let named = alloc(1024).offer();
-        drop(black_box(worker.take(&named).unwrap()));
+        let offer = alloc(1024).offer();
+        drop(black_box(worker.take(&offer.descriptor()).unwrap()));
     });
 }

@@ -83,6 +83,8 @@ mod process;
 #[cfg(not(loom))]
 mod reclaim;
 pub(crate) mod state;
+#[cfg(not(loom))]
+mod stats;
 #[cfg(all(test, not(loom)))]
 mod tests;
 #[cfg(not(loom))]
@@ -111,6 +113,8 @@ pub use offer::Offer;
 #[cfg(not(loom))]
 pub use process::Arena;
 #[cfg(not(loom))]
-pub use reclaim::{ArenaStats, Reclaimed};
+pub use reclaim::Reclaimed;
+#[cfg(not(loom))]
+pub use stats::ArenaStats;
 #[cfg(not(loom))]
 pub use warm::ArenaId;

@@ -271,6 +271,12 @@ impl Sink {
             let at = self.block_len;
             block[at..at + bytes.len()].copy_from_slice(&bytes);
             self.block_len += bytes.len();
+        } else if let (false, Some(room)) = (
+            self.spilled,
+            self.inline.0[self.len..].get_mut(..bytes.len()),
+        ) {
+            room.copy_from_slice(&bytes);
+            self.len += bytes.len();
         } else {
             if !self.spilled {
                 self.spill_over();

@@ -114,7 +114,7 @@ impl sealed::Payload for str {
     fn check(block: Block) -> Result<Block, String> {
         block
             .into_text()
-            .map_err(|(error, _)| format!("the text of a Shared<str> is broken: {error}"))
+            .map_err(|(error, _)| format!("the text of a Shared<str> is not UTF-8: {error}"))
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 //! panics when it is not as promised.
 #![forbid(unsafe_code)]
 
+mod arena;
 mod death;
 mod leaks;
 mod search;
@@ -28,6 +29,7 @@ fn main() {
     let name = words.next().expect("victim SCENARIO TRANSPORT METHOD …");
     let setup = Setup::new(words);
     let all = [
+        arena::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
         search::SCENARIOS,

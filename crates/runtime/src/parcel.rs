@@ -122,6 +122,24 @@ pub(crate) fn from_bytes(frame: &[u8]) -> Option<(Message, &[u8])> {
     Some((message, payload))
 }
 
+/// The status of a message without an entry that asks for nothing.
+const NUDGE: u16 = 1;
+
+/// A frame that asks for no task: its worker lets go of what it keeps for nobody.
+pub(crate) fn nudge_frame() -> Vec<u8> {
+    let mut frame = vec![0; HEADER_ROOM];
+    frame.extend_from_slice(&to_bytes(Message {
+        status: NUDGE,
+        ..Message::default()
+    }));
+    frame
+}
+
+/// Whether a received message is one that [`nudge_frame`] made.
+pub(crate) fn is_nudge(message: Message) -> bool {
+    message.entry == 0 && message.status == NUDGE
+}
+
 /// A frame that asks the worker to end: a header of zeroes.
 pub(crate) fn pill_frame() -> Vec<u8> {
     vec![0; HEADER_ROOM + HEADER_BYTES]

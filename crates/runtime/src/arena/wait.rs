@@ -6,8 +6,8 @@
 //! the arena reaches the supervisor's doorbell as well (see `PoolPark`).
 //!
 //! A worker that has nothing to do keeps the blocks that its last results spoke of until it
-//! learns that they were taken. So it is nudged, now and then: a nudge may come in the
-//! moment before it sleeps, and be lost.
+//! learns that they were taken, and extents mapped that were given up. So it is nudged, now
+//! and then: a nudge may come in the moment before it sleeps, and be lost.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -175,9 +175,9 @@ impl Driver {
     }
 
     /// Wakes workers that have nothing to do, so that they let go of what their last results
-    /// spoke of.
-    pub(crate) fn nudge_idle(&self, core: &Core) {
-        for seat in &self.seats {
+    /// spoke of, and of memory that nobody uses any more.
+    pub(crate) fn nudge_idle(&mut self, core: &Core) {
+        for seat in &mut self.seats {
             if seat.phase == SeatPhase::Up && seat.in_flight.is_empty() {
                 seat.link.nudge(&core.control, seat.index);
             }

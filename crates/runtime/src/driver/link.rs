@@ -118,10 +118,12 @@ impl Link {
         }
     }
 
-    /// Wakes an idle worker for no reason of its own.
-    pub(crate) fn nudge(&self, control: &Control, seat: usize) {
-        if let Self::Lane(lane) = self {
-            OsPark.unpark(control.slot_word(seat, lane.head()));
+    /// Wakes an idle worker without a task, so that it lets go of what it keeps for nobody. On
+    /// a lane that may come in the moment before it sleeps, and be lost.
+    pub(crate) fn nudge(&mut self, control: &Control, seat: usize) {
+        match self {
+            Self::Lane(lane) => OsPark.unpark(control.slot_word(seat, lane.head())),
+            Self::Pipe(pipe) => pipe.nudge(&control.page(seat).pipes),
         }
     }
 

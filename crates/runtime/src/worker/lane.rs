@@ -40,7 +40,10 @@ pub(super) fn serve(
     let _unpacking = Unpacking::from(arena);
     let _packing = Packing::begin(arena);
     loop {
-        wait(&lane, page, &header.awake.0, &mut spin, &mut kept);
+        wait(&lane, page, &header.awake.0, &mut spin, || {
+            release(&mut kept, page);
+            arena.unmap_retired();
+        });
         let Some((message, payload)) = lane.start() else {
             continue;
         };
@@ -139,29 +142,28 @@ fn answer(
     (parcel, bytes_in, bytes_out)
 }
 
-/// Spins for a while, then sleeps, until a task is there.
+/// Spins for a while, then sleeps, until a task is there. Before each sleep it lets go of what
+/// it keeps for nobody: with nothing to do here, others may wait for just that.
 #[inline]
 fn wait(
     lane: &WorkerLane,
     page: &WorkerPage,
     awake: &AtomicU32,
     spin: &mut SpinBudget,
-    kept: &mut Kept,
+    let_go: impl FnMut(),
 ) {
     if lane.looks_ready() || spin.spin(awake, || lane.looks_ready()) {
         return;
     }
-    sleep(lane, page, awake, kept);
+    sleep(lane, page, awake, let_go);
 }
 
 #[cold]
-fn sleep(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, kept: &mut Kept) {
+fn sleep(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, mut let_go: impl FnMut()) {
     page.vitals.parked.store(1, Ordering::Relaxed);
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {
-        // What was taken meanwhile is not kept from others while nothing is done here; the
-        // supervisor wakes for no other reason when it waits for memory.
-        release(kept, page);
+        let_go();
         OsPark.park(lane.word(), seen, None);
     }
     awake.fetch_add(1, Ordering::Relaxed);

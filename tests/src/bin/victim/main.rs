@@ -7,6 +7,7 @@
 mod arena;
 mod death;
 mod leaks;
+mod memory;
 mod search;
 mod setup;
 mod shutdown;
@@ -32,6 +33,7 @@ fn main() {
         arena::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
+        memory::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,
         signals::SCENARIOS,

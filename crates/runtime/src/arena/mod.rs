@@ -231,11 +231,9 @@ impl Arena {
                 "values of no bytes need no shared memory"
             )
         };
-        let block = if self.patience.is_zero() {
-            let refused = |refused| ArenaError::new(refused, Duration::ZERO);
-            self.raw.alloc(bytes).map_err(refused)?
-        } else {
-            wait::alloc(self, bytes)?
+        let block = match self.raw.alloc(bytes) {
+            Err(refused) if refused.may_pass() => wait::alloc(self, bytes)?,
+            other => other.map_err(|refused| ArenaError::new(refused, Duration::ZERO))?,
         };
         match block.require_alignment(align_of::<T>()) {
             Ok(()) => Ok(block),

@@ -9,7 +9,7 @@ use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
 use super::{Core, Driver, Link, Received, Reply, SeatPhase};
-use crate::arena::accept;
+use crate::arena::{Held, accept};
 use crate::error::TaskError;
 use crate::parcel::{Body, HEADER_BYTES};
 use crate::sink::DESCRIPTOR_BYTES;
@@ -58,12 +58,14 @@ impl Driver {
     /// Takes every result of one worker.
     pub(super) fn take_all(&mut self, core: &Core, index: usize) -> usize {
         let mut taken = 0;
+        let mut kept = false;
         while !self.seats[index].in_flight.is_empty() {
             let seat = &mut self.seats[index];
             match seat.link.take(&core.control, index) {
                 Arrived::Nothing => break,
                 Arrived::Result(message, body) => {
                     let outcome = Self::receive(core, message, body);
+                    kept |= outcome.as_ref().is_ok_and(Received::is_kept_by_its_worker);
                     let fault = match &outcome {
                         Err(TaskError::Fault(fault)) => Some(fault.to_string()),
                         _ => None,
@@ -91,6 +93,10 @@ impl Driver {
                 .orders
                 .taken
                 .store(seat.taken, Ordering::Release);
+            if kept && seat.in_flight.is_empty() {
+                // Nothing else would tell it before its next task.
+                seat.link.nudge(&core.control, index);
+            }
         }
         taken
     }
@@ -158,6 +164,12 @@ impl Driver {
 }
 
 impl Received {
+    /// Whether its worker has a hold on a block of it until it learns that the result was taken.
+    fn is_kept_by_its_worker(&self) -> bool {
+        let shared = |held: &Held| matches!(held, Held::Shared(_));
+        matches!(self.body, Body::Block(_)) || self.attached.iter().any(shared)
+    }
+
     /// The payload, and the descriptors behind it.
     pub(crate) fn parts(&self) -> Option<(&[u8], &[u8])> {
         let bytes = match &self.body {

@@ -118,11 +118,14 @@ impl Link {
         }
     }
 
-    /// Wakes an idle worker without a task, so that it lets go of what it keeps for nobody. On
-    /// a lane that may come in the moment before it sleeps, and be lost.
+    /// Wakes an idle worker without a task, so that it lets go of what it keeps for nobody.
     pub(crate) fn nudge(&mut self, control: &Control, seat: usize) {
         match self {
-            Self::Lane(lane) => OsPark.unpark(control.slot_word(seat, lane.head())),
+            Self::Lane(lane) => {
+                if lane.state(lane.head()).nudge() {
+                    OsPark.unpark(control.slot_word(seat, lane.head()));
+                }
+            }
             Self::Pipe(pipe) => pipe.nudge(&control.page(seat).pipes),
         }
     }

@@ -243,17 +243,29 @@ impl State<'_> {
             if seen & SLEEPER != 0 {
                 return Sleep::Park(seen);
             }
-            // Relaxed: as in `watch`, both sides meet on this one word.
+            // Relaxed for tasks: as in `watch`, both sides meet on this one word. Acquire: pairs
+            // with the Release in `nudge`, for what is looked at between this and the sleep.
+            // On failure nothing is read.
             match self.0.compare_exchange_weak(
                 seen,
                 seen | SLEEPER,
-                Ordering::Relaxed,
+                Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Sleep::Park(seen | SLEEPER),
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// Supervisor, of a slot without a task: makes the worker that sleeps here look again at
+    /// what the caller wrote before, or one that is about to, before it does. Whether it
+    /// sleeps and is owed a wake.
+    #[must_use = "a sleeping worker must be woken"]
+    pub fn nudge(self) -> bool {
+        // Release: seen by the Acquire in `sleep`, if that comes later. If it came before, the
+        // word changes, and the sleep ends or does not begin.
+        self.0.fetch_and(!SLEEPER, Ordering::Release) & SLEEPER != 0
     }
 
     /// Supervisor, when no worker is attached any more: back to FREE.

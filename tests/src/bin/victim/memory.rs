@@ -56,7 +56,8 @@ fn is_over_the_limit(pool: &Pool) {
 #[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
 fn have_one(name: String) -> u64 {
     let arena = forkyard::context().arena().expect("a worker has one");
-    let block = arena.alloc::<u8>(LARGE).expect("room");
+    // Another worker may be about to let go of its last result.
+    let block = arena.waiting(LIVENESS).alloc::<u8>(LARGE).expect("room");
     gate::say(&name, std::process::id());
     gate::wait(&format!("{name} is done"));
     block.len() as u64

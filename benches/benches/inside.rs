@@ -1,11 +1,11 @@
-//! The inside of a message: codec and lane, without a second process.
+//! The inside of a message: codec, clock, stop flag and arena, without a second process's share.
 //!
 //! `cargo bench -p benches --bench inside`
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use forkyard::{CheckEvery, Search, StopFlag};
+use criterion::{Criterion, criterion_group};
+use forkyard::{CheckEvery, Pool, Search, StopFlag};
 use forkyard_wire::codec;
 
 fn codec_round_trip(c: &mut Criterion) {
@@ -59,5 +59,59 @@ fn stop_flag(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, codec_round_trip, clock, stop_flag);
-criterion_main!(benches);
+/// What a warm block costs: nobody else is about, and the bytes are not touched.
+fn arena(c: &mut Criterion) {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    let arena = pool.arena();
+    for (name, bytes) in [("64 B", 64), ("4 KiB", 4 << 10), ("1 MiB", 1 << 20)] {
+        c.bench_function(&format!("arena: alloc and free {name}, warm"), |b| {
+            b.iter(|| arena.alloc::<u8>(black_box(bytes)).expect("room"));
+        });
+    }
+    c.bench_function("arena: alloc, freeze and free 4 KiB, warm", |b| {
+        b.iter(|| {
+            arena
+                .alloc::<u8>(black_box(4 << 10))
+                .expect("room")
+                .into_shared()
+        });
+    });
+    let shared = arena.copy_from(&[1u8; 4 << 10]).expect("room");
+    c.bench_function("arena: slice and drop", |b| {
+        b.iter(|| shared.slice(black_box(100)..200));
+    });
+    c.bench_function("arena: clone and drop", |b| b.iter(|| shared.clone()));
+    drop(shared);
+    pool.close();
+}
+
+/// What the receiver's side of a descriptor costs, on an arena of its own.
+fn descriptors(c: &mut Criterion) {
+    let arena = benches::arena::private();
+    let block = arena.alloc(4 << 10).expect("room").freeze();
+    let named = block.descriptor();
+    c.bench_function("arena: resolve and drop", |b| {
+        b.iter(|| arena.resolve(black_box(&named)).expect("held"));
+    });
+    c.bench_function("arena: alloc, offer, take and free 4 KiB, warm", |b| {
+        b.iter(|| {
+            let offer = arena.alloc(black_box(4 << 10)).expect("room").offer();
+            arena.take(&offer.descriptor()).expect("on offer")
+        });
+    });
+}
+
+criterion_group!(
+    benches,
+    codec_round_trip,
+    clock,
+    stop_flag,
+    arena,
+    descriptors
+);
+
+fn main() {
+    forkyard::init(); // in a worker of the pool that `arena` builds, this never returns
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

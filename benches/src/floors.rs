@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::samples::median_batch;
 use forkyard_os::park;
 use forkyard_os::process::{Forked, Pid, exit_now, fork, reap_blocking};
-use forkyard_os::segment::{Extent, SegmentName, unlink};
+use forkyard_os::segment::{Advice, Extent, SegmentName, unlink};
 use ipc_channel::ipc::{IpcBytesReceiver, IpcBytesSender, bytes_channel};
 
 /// What a floor returns: how long, for how many operations.
@@ -28,7 +28,7 @@ impl Words {
     fn new() -> Self {
         let name = SegmentName::fresh().expect("a name");
         let page = NonZeroUsize::new(4096).expect("not zero");
-        let memory = Extent::create(&name, page).expect("shared memory");
+        let memory = Extent::create(&name, page, Advice::default()).expect("shared memory");
         let _ = unlink(&name);
         Self { memory }
     }

@@ -4,5 +4,6 @@
 //! every figure here stands beside a floor measured in the same run, in turn with it, and
 //! what counts is the ratio of the two medians.
 
+pub mod arena;
 pub mod floors;
 pub mod samples;

@@ -2,10 +2,10 @@
 //! error that names the limit, and the pool works on.
 #![forbid(unsafe_code)]
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tests::{Victim, victim};
+use tests::shm::in_shm_of;
+use tests::victim;
 
 const LARGE_BYTES: u64 = 300 << 20;
 const HUGE_BYTES: u64 = 2_200 << 20;
@@ -42,21 +42,4 @@ fn a_huge_message_arrives_by_shared_memory() {
     let way = tests::Way::named("shared", "spawn");
     let victim = victim!(way, "sizes/large").arg(HUGE_BYTES);
     victim.deadline(Duration::from_secs(600)).passes();
-}
-
-/// Runs the victim with a `/dev/shm` of its own; says so where that is not allowed.
-fn in_shm_of(size: &str, victim: Victim) {
-    const OWN: [&str; 3] = ["unshare", "--mount", "--"];
-    let mount = format!("mount -t tmpfs -o size={size} tmpfs /dev/shm");
-    let may = Command::new(OWN[0])
-        .args(&OWN[1..])
-        .args(["sh", "-c", &mount])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if may {
-        victim.under(&OWN).after(&mount).passes();
-    } else {
-        eprintln!("skipped: no right to mount a /dev/shm of our own (run as root on Linux)");
-    }
 }

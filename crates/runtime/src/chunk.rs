@@ -9,6 +9,7 @@ use crate::driver::Reply;
 use crate::error::TaskError;
 use crate::job::{ItemError, caught};
 use crate::map::Dispatch;
+use crate::packing::Attached;
 use crate::parcel::{Extra, Parcel, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::PutError;
@@ -21,8 +22,8 @@ const LEAST_WEIGHED: u64 = 4096;
 
 /// Why an item was not sent.
 enum NotSent {
-    /// It cannot be encoded.
-    Failed(TaskError),
+    /// So many items cannot be encoded.
+    Failed(u32, TaskError),
     /// There is no shared memory for it now.
     NoMemory(String),
 }
@@ -73,7 +74,7 @@ impl Dispatch<'_> {
                     };
                     self.fail(items, TaskError::SharedMemory(why.into()), on_reply);
                 }
-                Err(NotSent::Failed(error)) => self.fail(1, error, on_reply),
+                Err(NotSent::Failed(items, error)) => self.fail(items, error, on_reply),
             }
         }
         false
@@ -96,7 +97,7 @@ impl Dispatch<'_> {
 
     /// Counts a message's bytes while it is in flight. Small ones are bounded by the lanes.
     fn weigh(&mut self, first: u64, extra: &Extra) {
-        let attached: usize = extra.attached.iter().map(|b| b.as_slice().len()).sum();
+        let attached: usize = extra.attached.iter().map(Attached::bytes).sum();
         let bytes = (attached + extra.frame.len()) as u64;
         if bytes >= LEAST_WEIGHED {
             self.bytes_ahead += bytes;
@@ -124,7 +125,10 @@ impl Dispatch<'_> {
                 items: 1,
                 ..self.message
             };
-            if parcel.put(message, &item).map_err(NotSent::Failed)? {
+            if parcel
+                .put(message, &item)
+                .map_err(|error| NotSent::Failed(1, error))?
+            {
                 self.next += 1;
                 return Ok(Some(1));
             }
@@ -158,7 +162,7 @@ impl Dispatch<'_> {
                     break;
                 }
                 self.sink.clear();
-                return Err(NotSent::Failed(encode_error(error)));
+                return Err(NotSent::Failed(1, encode_error(error)));
             }
             items += 1;
             if (items as usize) < want && self.sink.len() < CHUNK_BYTES {
@@ -187,13 +191,14 @@ impl Dispatch<'_> {
             }
             Ok(Err(PutError::Codec(why))) => {
                 self.sink.clear();
-                return Err(NotSent::Failed(TaskError::EncodeArgument(why.into())));
+                return Err(NotSent::Failed(1, TaskError::EncodeArgument(why.into())));
             }
             Err(panic) => {
                 self.sink.clear();
-                return Err(NotSent::Failed(encode_error(panic)));
+                return Err(NotSent::Failed(1, encode_error(panic)));
             }
         }
+        drop(item); // what it has in shared memory moves now
         self.take_parcel(1, parcel)
     }
 
@@ -214,7 +219,11 @@ impl Dispatch<'_> {
             }
             Err(PutError::Codec(why)) => {
                 self.sink.clear();
-                Err(NotSent::Failed(TaskError::EncodeArgument(why.into())))
+                self.full = 0;
+                Err(NotSent::Failed(
+                    items,
+                    TaskError::EncodeArgument(why.into()),
+                ))
             }
         }
     }

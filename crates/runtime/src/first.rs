@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::error::TaskError;
 use crate::job::{Env, ItemError, Job, execute};
 use crate::map::Dispatch;
-use crate::packing::has_attachments;
+use crate::packing::{has_attachments, restart_attachments};
 use crate::start::OsPark;
 use crate::{ChunkSize, Pool, Search, trampoline};
 
@@ -210,10 +210,12 @@ fn claim<Out: Serialize>(
     value: Out,
 ) -> Result<Ended<Out>, ItemError> {
     let mut bytes = Vec::new();
-    codec::encode_to_vec(&value, &mut bytes)
-        .map_err(|error| ItemError::Encode(error.to_string()))?;
-    // A find that speaks of blocks needs a message that keeps them until it is taken.
+    let encoded = codec::encode_to_vec(&value, &mut bytes);
+    // A find that speaks of blocks needs a message that keeps them until it is taken. This
+    // encoding is none.
     let in_reply = bytes.len() > RESULT_BYTES || has_attachments();
+    restart_attachments();
+    encoded.map_err(|error| ItemError::Encode(error.to_string()))?;
     if in_reply {
         bytes.clear();
     }

@@ -53,7 +53,7 @@ impl<Out> fmt::Debug for Handle<Out> {
 pub(crate) fn submit<In: Serialize, Out>(
     core: &Arc<Core>,
     entry: u64,
-    argument: &In,
+    argument: In,
 ) -> Handle<Out> {
     let state = match pack(core, entry, argument) {
         Err(error) => State::Failed(error),
@@ -85,7 +85,7 @@ pub(crate) fn submit<In: Serialize, Out>(
     }
 }
 
-fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Parcel, TaskError> {
+fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: In) -> Result<Parcel, TaskError> {
     let _packing = Packing::begin(&core.arena);
     let message = Message {
         entry,
@@ -93,14 +93,14 @@ fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: &In) -> Result<Pa
         ..Message::default()
     };
     let mut parcel = Parcel::default();
-    if core.options.transport == Transport::Shared && parcel.put(message, argument)? {
+    if core.options.transport == Transport::Shared && parcel.put(message, &argument)? {
         return Ok(parcel);
     }
     let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
     let packed = caught(|| {
-        Ok(sink
-            .put(argument)
-            .and_then(|()| sink.take(message, &mut parcel)))
+        let put = sink.put(&argument);
+        drop(argument); // what it has in shared memory moves now
+        Ok(put.and_then(|()| sink.take(message, &mut parcel)))
     });
     match packed {
         Ok(Ok(())) => Ok(parcel),

@@ -60,7 +60,9 @@ mod worker;
 mod zygote;
 
 pub use abort::AbortHandle;
-pub use arena::{Arena, ArenaError, Owned, Shared};
+pub use arena::{
+    Arena, ArenaError, ArenaStats, ArenaWriter, Owned, Payload, Plain, Shared, Waited,
+};
 pub use builder::PoolBuilder;
 pub use context::{Context, context};
 pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};

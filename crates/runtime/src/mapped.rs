@@ -7,16 +7,19 @@
 )]
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use forkyard_os::process::{Birth, Pid};
-use forkyard_os::segment::{Extent, Segment, SegmentError, SegmentName, unlink};
-use forkyard_shm::OwnerIndex;
-use forkyard_shm::arena::{Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
+use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, unlink};
+use forkyard_shm::arena::{Advice, Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};
 use forkyard_shm::layout::Shape;
+use forkyard_shm::{OwnerIndex, Park};
 
 use crate::bootstrap::unlink_all;
+use crate::start::OsPark;
 
 /// Lays a new control segment out.
 fn create_control(segment: &Segment, shape: Shape, identity: Identity) -> Control {
@@ -113,11 +116,12 @@ pub(crate) fn attach_arena(control: &Control, name: &SegmentName, owner: OwnerIn
         name: name.clone(),
         birth: Birth::here(),
     };
+    let park = PoolPark { control: *control };
     // SAFETY: the directory lies in the control segment, which pool and worker keep mapped
-    // until after their arena; every process derives the same names from the pool's; a seat
+    // until their arena was dropped; every process derives the same names from the pool's; a seat
     // has one process at a time, whose blocks are reclaimed before the next, and the
     // supervisor's index is nobody else's.
-    unsafe { Arena::attach(control.directory(), owner, extents) }
+    unsafe { Arena::attach(control.directory(), owner, extents, park) }
 }
 
 /// Gives back what a dead worker had in the arena.
@@ -149,12 +153,16 @@ struct OsExtents {
 // (`create`), refuses shorter objects (`open`), and unmaps only when dropped, which `Mapped`
 // does last. No process shortens an extent; `unlink` takes only the name.
 unsafe impl Extents for OsExtents {
-    fn create(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
+    fn create(
+        &self,
+        id: ExtentId,
+        bytes: NonZeroUsize,
+        advice: Advice,
+    ) -> Result<Mapped, ExtentError> {
         let name = extent_name(&self.name, id);
-        let extent = match Extent::create(&name, bytes) {
-            Err(SegmentError::AlreadyExists { .. }) => {
-                unlink(&name).and_then(|_| Extent::create(&name, bytes))
-            }
+        let create = || Extent::create(&name, bytes, wishes(advice));
+        let extent = match create() {
+            Err(SegmentError::AlreadyExists { .. }) => unlink(&name).and_then(|_| create()),
             other => other,
         };
         extent
@@ -162,8 +170,13 @@ unsafe impl Extents for OsExtents {
             .map_err(|error| translate(id, error))
     }
 
-    fn open(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
-        Extent::open(&extent_name(&self.name, id), bytes)
+    fn open(
+        &self,
+        id: ExtentId,
+        bytes: NonZeroUsize,
+        advice: Advice,
+    ) -> Result<Mapped, ExtentError> {
+        Extent::open(&extent_name(&self.name, id), bytes, wishes(advice))
             .map(|extent| Mapped::new(extent.as_ptr(), extent))
             .map_err(|error| translate(id, error))
     }
@@ -174,6 +187,37 @@ unsafe impl Extents for OsExtents {
 
     fn is_inherited(&self) -> bool {
         !self.birth.is_here()
+    }
+}
+
+fn wishes(advice: Advice) -> segment::Advice {
+    segment::Advice {
+        huge_pages: advice.huge_pages,
+        prefault: advice.prefault,
+    }
+}
+
+/// Wakes who waits for memory: whoever sleeps on the arena's word, and the supervisor, which
+/// sleeps at its doorbell. The arena calls it only while it lives, and the control segment
+/// is mapped for longer.
+#[derive(Debug)]
+struct PoolPark {
+    control: Control,
+}
+
+impl Park for PoolPark {
+    fn park(&self, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        OsPark.park(word, expected, timeout);
+    }
+
+    fn unpark(&self, word: &AtomicU32) {
+        OsPark.unpark(word);
+        self.control.header().doorbell.0.ring(&OsPark);
+    }
+
+    fn unpark_all(&self, word: &AtomicU32) {
+        OsPark.unpark_all(word);
+        self.control.header().doorbell.0.ring(&OsPark);
     }
 }
 

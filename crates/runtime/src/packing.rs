@@ -2,10 +2,56 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::arena::{ArenaId, Block, RawArena};
+use forkyard_shm::arena::Descriptor;
+
+use crate::arena::{ArenaId, Block, Offer, Promise, RawArena, announced_offer};
+
+/// What a message keeps for its receiver, until it has come to its end.
+#[derive(Debug)]
+pub(crate) enum Attached {
+    /// A block that the payload speaks of.
+    Shared(Block),
+    /// A block that is to move with the message, once its owner is dropped.
+    Promised(Promise),
+    /// A block that moves with the message: free again if nobody takes it.
+    Offered(Offer),
+}
+
+impl Attached {
+    /// Has a promise kept: what it promised is on offer then. `false` when it is not kept.
+    #[must_use]
+    pub(crate) fn settle(&mut self) -> bool {
+        let Self::Promised(promise) = self else {
+            return true;
+        };
+        let Some(block) = promise.redeem() else {
+            return false;
+        };
+        *self = Self::Offered(block.offer());
+        true
+    }
+
+    /// What a receiver is told of it beforehand; nothing of what was not settled.
+    pub(crate) fn announcement(&self) -> Option<Descriptor> {
+        match self {
+            Self::Shared(block) => Some(block.descriptor()),
+            Self::Offered(offer) => Some(announced_offer(offer.descriptor())),
+            Self::Promised(_) => None,
+        }
+    }
+
+    /// Bytes of shared memory that it keeps.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Shared(block) => block.as_slice().len(),
+            Self::Offered(offer) => offer.len(),
+            Self::Promised(_) => 0,
+        }
+    }
+}
 
 thread_local! {
-    static ATTACHED: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+    static ATTACHED: RefCell<Vec<Attached>> = const { RefCell::new(Vec::new()) };
     /// Whether `ATTACHED` holds any, to be looked at for every message.
     static HAS_ATTACHED: Cell<bool> = const { Cell::new(false) };
     static PACKING: Cell<Option<ArenaId>> = const { Cell::new(None) };
@@ -22,7 +68,7 @@ pub(crate) fn packing_for() -> Option<ArenaId> {
 /// to the outer message is put aside for the while.
 pub(crate) struct Packing {
     before: Option<ArenaId>,
-    put_aside: Vec<Block>,
+    put_aside: Vec<Attached>,
 }
 
 impl Packing {
@@ -48,15 +94,15 @@ impl Drop for Packing {
     }
 }
 
-/// Notes a block that the value being encoded speaks of.
-pub(crate) fn attach(block: Block) {
+/// Notes a block that the value being encoded speaks of, or moves.
+pub(crate) fn attach(block: Attached) {
     HAS_ATTACHED.set(true);
     ATTACHED.with_borrow_mut(|attached| attached.push(block));
 }
 
 /// Moves what was noted since the last restart into `attached`.
 #[inline]
-pub(crate) fn take_attachments(attached: &mut Vec<Block>) {
+pub(crate) fn take_attachments(attached: &mut Vec<Attached>) {
     if HAS_ATTACHED.replace(false) {
         ATTACHED.with_borrow_mut(|noted| attached.append(noted));
     }

@@ -8,11 +8,11 @@ use forkyard_wire::codec;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 use serde::Serialize;
 
-use crate::arena::Block;
+use crate::arena::{Block, Held};
 use crate::chunk::encode_error;
 use crate::error::TaskError;
 use crate::job::caught;
-use crate::packing::{has_attachments, restart_attachments};
+use crate::packing::{Attached, has_attachments, restart_attachments};
 use crate::sink::DESCRIPTOR_BYTES;
 
 /// Bytes of the encoded [`Message`] before the payload on the copy path.
@@ -34,8 +34,11 @@ pub(crate) struct Extra {
     pub(crate) frame: Vec<u8>,
     /// Received: the block that holds the payload.
     pub(crate) block: Option<Block>,
-    /// Blocks that the payload speaks of; kept until the message has done its work.
-    pub(crate) attached: Vec<Block>,
+    /// To be sent: blocks that the payload speaks of or moves, kept until the message has done
+    /// its work.
+    pub(crate) attached: Vec<Attached>,
+    /// Received: blocks that it speaks of or that moved with it, ours since it was taken.
+    pub(crate) held: Vec<Held>,
     /// Why there is no result.
     pub(crate) error: Option<TaskError>,
 }
@@ -93,6 +96,15 @@ impl Parcel {
     #[inline]
     pub(crate) fn is_more_than_bytes(&self) -> bool {
         self.message.place != 0 || self.message.round != 0
+    }
+
+    /// Of a received one: whether its worker has a hold on a block of it until it learns that the
+    /// result was taken.
+    pub(crate) fn is_kept_by_its_worker(&self) -> bool {
+        let shared = |held: &Held| matches!(held, Held::Shared(_));
+        self.extra
+            .as_ref()
+            .is_some_and(|extra| extra.block.is_some() || extra.held.iter().any(shared))
     }
 
     /// What its sender did wrong.
@@ -175,6 +187,24 @@ pub(crate) fn from_bytes(frame: &[u8]) -> Option<(Message, &[u8])> {
         ..Message::default()
     };
     Some((message, payload))
+}
+
+/// The status of a message without an entry that asks for nothing.
+const NUDGE: u16 = 1;
+
+/// A frame that asks for no task: its worker lets go of what it keeps for nobody.
+pub(crate) fn nudge_frame() -> Vec<u8> {
+    let mut frame = vec![0; HEADER_ROOM];
+    frame.extend_from_slice(&to_bytes(Message {
+        status: NUDGE,
+        ..Message::default()
+    }));
+    frame
+}
+
+/// Whether a received message is one that [`nudge_frame`] made.
+pub(crate) fn is_nudge(message: Message) -> bool {
+    message.entry == 0 && message.status == NUDGE
 }
 
 /// A frame that asks the worker to end: a header of zeroes.

@@ -68,7 +68,7 @@ impl Pool {
     }
 
     pub(crate) fn new(core: Arc<Core>, waker: DeathWaker, reaper: JoinHandle<()>) -> Self {
-        let arena = Arena::new(Arc::clone(&core.arena), Some(Arc::clone(&core.memory)));
+        let arena = Arena::of_pool(&core);
         Self {
             core,
             waker,
@@ -95,10 +95,6 @@ impl Pool {
     ///
     /// Touches no other thread: the task goes into a worker's lane, or, when all are full,
     /// waits until there is room.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "an argument is given away, as to any other thread or process"
-    )]
     pub fn submit<F, In, Out>(&self, f: F, argument: In) -> Handle<Out>
     where
         F: Fn(In) -> Out + Copy + 'static,
@@ -107,7 +103,7 @@ impl Pool {
     {
         let _ = f; // it holds nothing; its type is what crosses
         let entry = trampoline::offset_of(task::<F, In, Out>);
-        crate::handle::submit(&self.core, entry, &argument)
+        crate::handle::submit(&self.core, entry, argument)
     }
 
     /// Runs `f` on every item and returns the results in the order of the items.

@@ -3,6 +3,7 @@
 use forkyard_wire::codec;
 use serde::de::DeserializeOwned;
 
+use crate::arena::Holding;
 use crate::driver::Reply;
 use crate::error::TaskError;
 use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, STATUS_VALUE, caught};
@@ -46,6 +47,13 @@ impl Decoder<'_> {
         if let Some(error) = parcel.extra.as_mut().and_then(|extra| extra.error.take()) {
             return fail(error);
         }
+        // What is not decoded of it is given back at the end.
+        let held = parcel
+            .extra
+            .as_mut()
+            .map(|extra| std::mem::take(&mut extra.held));
+        let held = held.filter(|held| !held.is_empty());
+        let _holding = held.map(|held| Holding::of(held.into()));
         let Some((bytes, _)) = parcel.parts() else {
             return fail(TaskError::Fault("a result is torn".into()));
         };

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::Transport;
 use crate::arena::{Block, BlockMut, Descriptor, RawArena, describe};
 use crate::job::ERROR_BIT;
-use crate::packing::{count_attachments, restart_attachments, take_attachments};
+use crate::packing::{Attached, count_attachments, restart_attachments, take_attachments};
 use crate::parcel::{HEADER_BYTES, Parcel, to_bytes};
 
 /// Why something could not be put into a [`Sink`].
@@ -37,7 +37,7 @@ pub(crate) struct Sink {
     block: Option<BlockMut>,
     block_len: usize,
     /// Blocks that the items put so far speak of.
-    attached: Vec<Block>,
+    attached: Vec<Attached>,
     /// Whether a parcel says which blocks it speaks of; see [`Sink::announcing`].
     announces: bool,
     arena: Arc<RawArena>,
@@ -131,7 +131,16 @@ impl Sink {
             Err(codec::SliceError::Codec(error)) => Err(PutError::Codec(error.to_string())),
             Err(codec::SliceError::TooLong) => self.put_large(value),
         };
-        take_attachments(&mut self.attached);
+        self.attach(put)
+    }
+
+    /// What was put speaks of what was noted; what was not put, of nothing.
+    #[inline]
+    fn attach(&mut self, put: Result<(), PutError>) -> Result<(), PutError> {
+        match put {
+            Ok(()) => take_attachments(&mut self.attached),
+            Err(_) => restart_attachments(),
+        }
         put
     }
 
@@ -179,8 +188,7 @@ impl Sink {
     fn fenced<T: Serialize + ?Sized>(&mut self, value: &T, mark: u32) -> Result<(), PutError> {
         restart_attachments();
         let put = self.put_behind_fence(value, mark);
-        take_attachments(&mut self.attached);
-        put
+        self.attach(put)
     }
 
     #[inline]
@@ -236,18 +244,39 @@ impl Sink {
             .map_err(|error| PutError::SharedMemory(describe(&error)))
     }
 
+    /// Has the promises kept that were made to the items, whose values are dropped by now.
+    #[cold]
+    fn settle(&mut self) -> Result<(), PutError> {
+        if self.attached.iter_mut().all(Attached::settle) {
+            return Ok(());
+        }
+        Err(PutError::Codec(
+            "an Owned value moves with its message, but something else still has it (an Rc or \
+             Arc of it, or it stands in the message twice); for several readers, freeze it with \
+             into_shared"
+                .to_owned(),
+        ))
+    }
+
     /// Writes the descriptors of what is attached behind the payload; returns their number.
     #[cold]
     fn announce(&mut self) -> u32 {
         let attached = std::mem::take(&mut self.attached);
         let bytes: Vec<u8> = attached
             .iter()
-            .flat_map(|block| bytemuck::cast::<_, [u8; DESCRIPTOR_BYTES]>(block.descriptor()))
+            .filter_map(Attached::announcement)
+            .flat_map(bytemuck::cast::<_, [u8; DESCRIPTOR_BYTES]>)
             .collect();
         if let Some(block) = &mut self.block {
             let at = self.block_len;
             block[at..at + bytes.len()].copy_from_slice(&bytes);
             self.block_len += bytes.len();
+        } else if let (false, Some(room)) = (
+            self.spilled,
+            self.inline.0[self.len..].get_mut(..bytes.len()),
+        ) {
+            room.copy_from_slice(&bytes);
+            self.len += bytes.len();
         } else {
             if !self.spilled {
                 self.spill_over();
@@ -258,7 +287,8 @@ impl Sink {
         self.attached.len() as u32
     }
 
-    /// Takes what was put into a parcel, and is empty again. When there is no memory for it,
+    /// Takes what was put into a parcel, and is empty again. The values that were put must have
+    /// been dropped, so that those in shared memory can move. When there is no memory for it,
     /// everything stays as it was, to be taken later.
     #[inline]
     pub(crate) fn take(
@@ -266,8 +296,11 @@ impl Sink {
         mut message: Message,
         parcel: &mut Parcel,
     ) -> Result<(), PutError> {
-        if self.announces && !self.attached.is_empty() {
-            message.round = self.announce();
+        if !self.attached.is_empty() {
+            self.settle()?;
+            if self.announces {
+                message.round = self.announce();
+            }
         }
         match self.transport {
             Transport::Copy => {
@@ -282,7 +315,7 @@ impl Sink {
                         short: Short(bytemuck::cast(block.descriptor())),
                         long: None,
                     };
-                    self.attached.push(block);
+                    self.attached.push(Attached::Shared(block));
                 }
                 None => {
                     message.len = self.len as u32;

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
-use super::{SegmentError, SegmentName, object};
+use super::{Advice, SegmentError, SegmentName, advice, object};
 
 /// A mapped piece of arena. It keeps no descriptor, and drop unmaps without unlinking: whoever owns the arena says when
 /// a name goes, with [`super::unlink`].
@@ -24,11 +24,15 @@ impl Extent {
     /// # Errors
     /// [`SegmentError::Full`] when there is no room, [`SegmentError::AlreadyExists`], [`SegmentError::Permission`],
     /// [`SegmentError::NoSharedMemory`], or what else the system says. Nothing is left behind.
-    pub fn create(name: &SegmentName, len: NonZeroUsize) -> Result<Self, SegmentError> {
+    pub fn create(
+        name: &SegmentName,
+        len: NonZeroUsize,
+        advice: Advice,
+    ) -> Result<Self, SegmentError> {
         let fd = object::create(name)?;
         object::grow(&fd, len.get())
             .and_then(|()| object::map(&fd, len))
-            .map(|base| Self { base, len })
+            .map(|base| Self::new(base, len, advice))
             .inspect_err(|_| object::unlink_quietly(name))
     }
 
@@ -37,7 +41,11 @@ impl Extent {
     /// # Errors
     /// [`SegmentError::TooSmall`] when fewer bytes are there (touching them would be SIGBUS),
     /// [`SegmentError::Missing`], [`SegmentError::Permission`], or what else the system says.
-    pub fn open(name: &SegmentName, len: NonZeroUsize) -> Result<Self, SegmentError> {
+    pub fn open(
+        name: &SegmentName,
+        len: NonZeroUsize,
+        advice: Advice,
+    ) -> Result<Self, SegmentError> {
         let fd = object::open(name)?;
         let found = object::len(&fd)?;
         if found < len.get() {
@@ -48,7 +56,12 @@ impl Extent {
             });
         }
         let base = object::map(&fd, len)?;
-        Ok(Self { base, len })
+        Ok(Self::new(base, len, advice))
+    }
+
+    fn new(base: NonNull<u8>, len: NonZeroUsize, wishes: Advice) -> Self {
+        advice::advise(base, len, wishes);
+        Self { base, len }
     }
 
     /// The first byte, aligned to a page. Valid for as long as the value lives.

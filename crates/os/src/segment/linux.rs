@@ -1,6 +1,8 @@
 //! Sizing, reserving and random numbers on Linux.
 
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
 
 use nix::errno::Errno;
 
@@ -17,6 +19,23 @@ pub(super) fn grow(fd: &OwnedFd, len: usize) -> nix::Result<()> {
 pub(super) fn reserve(fd: &OwnedFd, len: usize) -> nix::Result<()> {
     let len = i64::try_from(len).map_err(|_| Errno::EFBIG)?;
     retry(|| nix::fcntl::posix_fallocate(fd, 0, len))
+}
+
+/// Asks for huge pages, now and whenever the kernel gathers some.
+pub(super) fn ask_for_huge_pages(base: NonNull<u8>, len: NonZeroUsize) -> nix::Result<()> {
+    advise(base, len, libc::MADV_HUGEPAGE)
+}
+
+/// Enters all pages into the page table, writable (Linux 5.14 and later).
+pub(super) fn populate(base: NonNull<u8>, len: NonZeroUsize) -> nix::Result<()> {
+    advise(base, len, libc::MADV_POPULATE_WRITE)
+}
+
+fn advise(base: NonNull<u8>, len: NonZeroUsize, advice: libc::c_int) -> nix::Result<()> {
+    // SAFETY: the range is a mapping of the caller's, and neither advice changes what its
+    // bytes are.
+    let result = unsafe { libc::madvise(base.as_ptr().cast(), len.get(), advice) };
+    Errno::result(result).map(drop)
 }
 
 /// Whether the place where `shm_open` works is there.

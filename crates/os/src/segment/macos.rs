@@ -4,8 +4,10 @@
 //! refused for it). A machine out of memory and swap kills processes instead; there is no small limit as of `/dev/shm`.
 
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::ptr::NonNull;
 
 use nix::errno::Errno;
 
@@ -26,6 +28,16 @@ pub(super) fn grow(fd: &OwnedFd, len: usize) -> nix::Result<()> {
 )]
 pub(super) fn reserve(_fd: &OwnedFd, _len: usize) -> nix::Result<()> {
     Ok(())
+}
+
+/// There are none for shared memory.
+pub(super) fn ask_for_huge_pages(_base: NonNull<u8>, _len: NonZeroUsize) -> nix::Result<()> {
+    Err(Errno::ENOTSUP)
+}
+
+/// There is no such call: the caller touches the pages.
+pub(super) fn populate(_base: NonNull<u8>, _len: NonZeroUsize) -> nix::Result<()> {
+    Err(Errno::ENOTSUP)
 }
 
 /// Shared memory is part of the kernel.

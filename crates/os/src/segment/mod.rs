@@ -5,6 +5,7 @@
 //! made them. Space is reserved when a segment is created, so that a full file system is an error there and
 //! never a SIGBUS later.
 
+mod advice;
 mod control;
 mod error;
 mod extent;
@@ -21,6 +22,7 @@ use linux as platform;
 #[cfg(target_os = "macos")]
 use macos as platform;
 
+pub use advice::Advice;
 pub use control::Segment;
 pub use error::SegmentError;
 pub use extent::Extent;

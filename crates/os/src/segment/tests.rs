@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Extent, MAX_CHILDREN, Segment, SegmentError, SegmentName, leftovers, unlink};
+use super::{Advice, Extent, MAX_CHILDREN, Segment, SegmentError, SegmentName, leftovers, unlink};
 use crate::process::Pid;
 
 fn bytes(n: usize) -> NonZeroUsize {
@@ -89,19 +89,52 @@ fn a_segment_is_shared_and_its_creator_unlinks_it() {
 #[test]
 fn an_extent_is_shared_and_stays_until_it_is_unlinked() {
     let name = SegmentName::fresh().unwrap().child(0);
-    let made = Extent::create(&name, bytes(1 << 20)).unwrap();
-    let seen = Extent::open(&name, bytes(1 << 20)).unwrap();
+    let made = Extent::create(&name, bytes(1 << 20), Advice::default()).unwrap();
+    let seen = Extent::open(&name, bytes(1 << 20), Advice::default()).unwrap();
     // SAFETY: both mappings are live, a mebibyte long, and only this thread touches them.
     unsafe {
         made.as_ptr().write(7);
         assert_eq!(seen.as_ptr().read(), 7);
     }
-    let too_far = Extent::open(&name, bytes((1 << 20) + 20_000));
+    let too_far = Extent::open(&name, bytes((1 << 20) + 20_000), Advice::default());
     assert!(matches!(too_far, Err(SegmentError::TooSmall { .. })));
     drop(made);
     drop(seen);
     assert!(unlink(&name).unwrap());
     assert!(!unlink(&name).unwrap());
+}
+
+/// Resident bytes of the mapping that begins there.
+#[cfg(target_os = "linux")]
+fn resident_bytes(extent: &Extent) -> u64 {
+    let start = format!("{:x}-", extent.as_ptr().addr());
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut lines = maps.lines().skip_while(|line| !line.starts_with(&start));
+    let rss = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    rss.trim()
+        .strip_suffix(" kB")
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pages_are_entered_at_once_when_that_is_wished() {
+    let size = 4 << 20;
+    let name = SegmentName::fresh().unwrap().child(1);
+    let lazy = Extent::create(&name, bytes(size), Advice::default()).unwrap();
+    assert_eq!(resident_bytes(&lazy), 0);
+    let wishes = Advice {
+        huge_pages: true,
+        prefault: true,
+    };
+    let eager = Extent::open(&name, bytes(size), wishes).unwrap();
+    assert_eq!(resident_bytes(&eager), size as u64);
+    super::advice::touch(lazy.as_ptr(), bytes(size));
+    assert_eq!(resident_bytes(&lazy), size as u64);
+    assert!(unlink(&name).unwrap());
 }
 
 #[cfg(target_os = "linux")]
@@ -111,7 +144,7 @@ fn a_full_file_system_is_an_error_that_says_so_and_leaves_nothing() {
     let limit = crate::limits::shm_free().unwrap().total;
     let wanted = bytes(usize::try_from(limit).unwrap() + (1 << 30));
     for result in [
-        Extent::create(&name, wanted).map(drop),
+        Extent::create(&name, wanted, Advice::default()).map(drop),
         Segment::create(&name, wanted).map(drop),
     ] {
         let Err(error @ SegmentError::Full { .. }) = result else {
@@ -144,7 +177,7 @@ fn what_a_dead_pool_left_is_found_and_a_living_one_is_not() {
     let end = start + dead[start..].find('-').unwrap();
     dead.replace_range(start..end, "1");
     let dead = SegmentName::parse(&dead).unwrap();
-    let left = Extent::create(&dead.child(7), bytes(4096)).unwrap();
+    let left = Extent::create(&dead.child(7), bytes(4096), Advice::default()).unwrap();
     let found = leftovers().unwrap();
     if cfg!(target_os = "linux") {
         assert!(

@@ -9,6 +9,7 @@ use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
 use super::{Core, Driver, Link, Reply, SeatPhase};
+use crate::arena::accept;
 use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
 use crate::parcel::Parcel;
@@ -72,6 +73,10 @@ impl Driver {
         if taken > 0 {
             self.acknowledge(core, index, taken);
         }
+        if std::mem::take(&mut self.seats[index].keeps) && self.seats[index].in_flight.is_empty() {
+            // Nothing else would tell it before its next task that its results were taken.
+            self.seats[index].link.nudge(&core.control, index);
+        }
         if let Some(fault) = fault {
             self.condemn(index, fault);
         }
@@ -112,7 +117,10 @@ impl Driver {
                     reply.worker = index as u32;
                     seat.in_flight.pop_front();
                     taken += 1;
-                    reply.parcel.is_more_than_bytes() && !receive(core, &mut reply.parcel)
+                    let is_more = reply.parcel.is_more_than_bytes();
+                    let sound = !is_more || receive(core, &mut reply.parcel);
+                    seat.keeps |= is_more && reply.parcel.is_kept_by_its_worker();
+                    !sound
                 }
                 Arrived::Nothing => {
                     undo(replies.as_deref_mut());
@@ -167,8 +175,8 @@ fn undo(replies: Option<&mut Bulk<Reply>>) {
     }
 }
 
-/// Makes a received message ours: what it has in blocks, and the blocks that it speaks of, are
-/// resolved while the sender still holds them. Otherwise it says why not, and `false`.
+/// Makes a received message ours: what it has in blocks, and the blocks that it speaks of or
+/// moves, while the sender still keeps them. Otherwise it says why not, and `false`.
 #[cold]
 fn receive(core: &Core, parcel: &mut Parcel) -> bool {
     match resolve_all(core, parcel) {
@@ -181,24 +189,23 @@ fn receive(core: &Core, parcel: &mut Parcel) -> bool {
 }
 
 fn resolve_all(core: &Core, parcel: &mut Parcel) -> Result<(), String> {
-    let resolve = |bytes: &[u8]| {
-        let descriptor: Descriptor = bytemuck::pod_read_unaligned(bytes);
-        core.arena
-            .resolve(&descriptor)
-            .map_err(|fault| fault.to_string())
-    };
     let place = parcel.message.place().map_err(|fault| fault.to_string())?;
     if place == Where::Block {
-        let block = resolve(&parcel.payload.bytes()[..DESCRIPTOR_BYTES])?;
-        parcel.extra_mut().block = Some(block);
+        let bytes = &parcel.payload.bytes()[..DESCRIPTOR_BYTES];
+        let descriptor: Descriptor = bytemuck::pod_read_unaligned(bytes);
+        let block = core.arena.resolve(&descriptor);
+        parcel.extra_mut().block = Some(block.map_err(|fault| fault.to_string())?);
     }
     let (_, announced) = parcel.parts().ok_or("a result is torn")?;
-    let attached = announced
+    let held = announced
         .chunks_exact(DESCRIPTOR_BYTES)
-        .map(resolve)
+        .map(|bytes| {
+            let announced = bytemuck::pod_read_unaligned(bytes);
+            accept(&core.arena, announced).map_err(|fault| fault.to_string())
+        })
         .collect::<Result<Vec<_>, _>>()?;
-    if !attached.is_empty() {
-        parcel.extra_mut().attached = attached;
+    if !held.is_empty() {
+        parcel.extra_mut().held = held;
     }
     Ok(())
 }

@@ -301,6 +301,16 @@ impl Driver {
         }
     }
 
+    /// Wakes workers that have nothing to do, so that they let go of what their last results
+    /// spoke of, and of memory that nobody uses any more.
+    pub(crate) fn nudge_idle(&mut self, core: &Core) {
+        for seat in &mut self.seats {
+            if seat.phase == SeatPhase::Up && seat.in_flight.is_empty() {
+                seat.link.nudge(&core.control, seat.index);
+            }
+        }
+    }
+
     /// Gives idle workers what the busy have not begun, where it seems to take `worth_ns`.
     pub(super) fn even_out(&mut self, core: &Core, worth_ns: u64) {
         if !self.pending.is_empty() {

@@ -134,6 +134,14 @@ impl Link {
         }
     }
 
+    /// Wakes an idle worker without a task, so that it lets go of what it keeps for nobody.
+    pub(crate) fn nudge(&mut self, control: &Control, seat: usize) {
+        match self {
+            Self::Lane(lane) => wake(lane, lane.nudge()),
+            Self::Pipe(pipe) => pipe.nudge(&control.page(seat).pipes),
+        }
+    }
+
     /// Moves on what is under way (packets of large messages).
     pub(crate) fn pump(&mut self, control: &Control, seat: usize) {
         if let Self::Pipe(pipe) = self {

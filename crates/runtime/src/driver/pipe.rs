@@ -96,13 +96,8 @@ impl Pipe {
             let Some(Some(message)) = self.messages.get_mut(self.sent) else {
                 return;
             };
-            let received = pipes.received.get();
-            let received_cost = pipes.received_cost.load(Ordering::Relaxed);
-            let packets = self.packets_sent.wrapping_sub(received) & !(1 << 31);
-            let cost = self.cost_sent.wrapping_sub(received_cost);
             let next = window_cost(message.next_packet_len()) as u64;
-            let fits = cost < WINDOW_BYTES as u64 && (packets as usize) < WINDOW_PACKETS;
-            if !fits {
+            if is_full(self.packets_sent, self.cost_sent, pipes) {
                 return;
             }
             match end.send_packet(message) {
@@ -169,15 +164,27 @@ impl Pipe {
             return false;
         }
         // With a backlog, a packet taken out of the pipe is news as well.
-        !backlog || (pipes.received.watch(received) && self.window_is_full(pipes))
+        !backlog
+            || (pipes.received.watch(received) && is_full(self.packets_sent, self.cost_sent, pipes))
     }
 
-    fn window_is_full(&self, pipes: &Pipes) -> bool {
-        let packets = self.packets_sent.wrapping_sub(pipes.received.get()) & !(1 << 31);
-        let cost = self
-            .cost_sent
-            .wrapping_sub(pipes.received_cost.load(Ordering::Relaxed));
-        cost >= WINDOW_BYTES as u64 || packets as usize >= WINDOW_PACKETS
+    /// A message without a task, to a worker that has none. Not sent when the pipe is full: then
+    /// the worker is awake.
+    pub(crate) fn nudge(&mut self, pipes: &Pipes) {
+        let Some(end) = &mut self.end else { return };
+        let full = is_full(self.packets_sent, self.cost_sent, pipes);
+        if !self.messages.is_empty() || self.broken.is_some() || full {
+            return;
+        }
+        let mut nudge = Outgoing::new(parcel::nudge_frame());
+        let cost = window_cost(nudge.next_packet_len()) as u64;
+        match end.send_packet(&mut nudge) {
+            Ok(_) => {
+                self.packets_sent = self.packets_sent.wrapping_add(1) & !(1 << 31);
+                self.cost_sent += cost;
+            }
+            Err(error) => self.broken = Some(error),
+        }
     }
 
     pub(crate) fn news<'a>(&self, pipes: &'a Pipes) -> (&'a AtomicU32, u32) {
@@ -229,6 +236,13 @@ impl Pipe {
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Whether no more may be put into a pipe of which so much was sent.
+fn is_full(packets_sent: u32, cost_sent: u64, pipes: &Pipes) -> bool {
+    let packets = packets_sent.wrapping_sub(pipes.received.get()) & !(1 << 31);
+    let cost = cost_sent.wrapping_sub(pipes.received_cost.load(Ordering::Relaxed));
+    cost >= WINDOW_BYTES as u64 || packets as usize >= WINDOW_PACKETS
 }
 
 /// The parcel that a message was made of.

@@ -70,6 +70,8 @@ pub(crate) struct Seat {
     pub(crate) last: (u64, u64),
     /// Results taken, as told to the worker.
     pub(crate) taken: u64,
+    /// Its worker has a hold on blocks of results until it learns that they were taken.
+    pub(crate) keeps: bool,
 }
 
 impl Seat {
@@ -91,6 +93,7 @@ impl Seat {
             depth: 0,
             last: (0, 0),
             taken: 0,
+            keeps: false,
         }
     }
 

@@ -16,13 +16,13 @@ use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
-use crate::packing::Packing;
+use crate::packing::{Attached, Packing};
 use crate::parcel::Parcel;
 use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
-type Kept = VecDeque<(u64, Vec<Block>)>;
+type Kept = VecDeque<(u64, Vec<Attached>)>;
 
 /// Takes tasks until the pill, or until the pool is aborted.
 pub(super) fn serve(
@@ -47,7 +47,10 @@ pub(super) fn serve(
             if std::mem::take(&mut has_sent) {
                 ledger.laps.send();
             }
-            wait(&mut lane, page, &header.awake.0, &mut spin);
+            wait(&mut lane, page, &header.awake.0, &mut spin, || {
+                release(&mut kept, page);
+                arena.unmap_retired();
+            });
         }
         let Some(message) = lane.start() else {
             continue;
@@ -79,7 +82,7 @@ pub(super) fn serve(
 /// What is left to do of a message whose result is in its slot.
 struct Done {
     reply: Message,
-    attached: Vec<Block>,
+    attached: Vec<Attached>,
     bytes_in: usize,
     bytes_out: usize,
 }
@@ -125,7 +128,11 @@ fn work(
 
 /// A reply that is too long for its slot, or speaks of blocks.
 #[cold]
-fn pack(sink: &mut Sink, reply: Message, result: &mut [u8; INLINE_BYTES]) -> (Message, Vec<Block>) {
+fn pack(
+    sink: &mut Sink,
+    reply: Message,
+    result: &mut [u8; INLINE_BYTES],
+) -> (Message, Vec<Attached>) {
     let mut parcel = Parcel::default();
     if let Err(error) = sink.take(reply, &mut parcel) {
         super::cannot_pack(error, sink, reply.items, &mut parcel);
@@ -167,19 +174,27 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Spins for a while, then sleeps, until a task is there.
+/// Spins for a while, then sleeps, until a task is there. Before each sleep it lets go of what
+/// it keeps for nobody: with nothing to do here, others may wait for just that.
 #[inline]
-fn wait(lane: &mut WorkerLane, page: &WorkerPage, awake: &AtomicU32, spin: &mut SpinBudget) {
+fn wait(
+    lane: &mut WorkerLane,
+    page: &WorkerPage,
+    awake: &AtomicU32,
+    spin: &mut SpinBudget,
+    let_go: impl FnMut(),
+) {
     if !spin.spin(awake, || lane.looks_ready()) {
-        sleep(lane, page, awake);
+        sleep(lane, page, awake, let_go);
     }
 }
 
 #[cold]
-fn sleep(lane: &mut WorkerLane, page: &WorkerPage, awake: &AtomicU32) {
+fn sleep(lane: &mut WorkerLane, page: &WorkerPage, awake: &AtomicU32, mut let_go: impl FnMut()) {
     page.vitals.parked.store(1, Ordering::Relaxed);
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {
+        let_go();
         OsPark.park(lane.word(), seen, None);
     }
     awake.fetch_add(1, Ordering::Relaxed);

@@ -67,7 +67,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
         generation,
         control,
     };
-    let context = Context::install(seat, Arena::new(Arc::clone(&arena), None), check_every);
+    let context = Context::install(seat, Arena::of_worker(Arc::clone(&arena)), check_every);
     let copy_path = page.orders.copy_path.load(Ordering::Relaxed) == 1;
     let end = copy_path.then(|| {
         let name = page.link.get().unwrap_or_default();

@@ -42,16 +42,22 @@ pub(super) fn serve(
         let Some((message, input)) = parcel::from_bytes(&frame) else {
             return Ended::Told;
         };
-        if message.entry == 0 || header.stop.0.is_raised_for_ever() {
+        let told = message.entry == 0 && !parcel::is_nudge(message);
+        if told || header.stop.0.is_raised_for_ever() {
             ledger.close();
             return Ended::Told;
         }
-        ledger.begin();
         // Acquire pairs with the Release of `taken` in the supervisor's `take_all`.
         let taken = page.orders.taken.load(Ordering::Acquire);
         while kept.front().is_some_and(|(at, _)| *at < taken) {
             kept.pop_front();
         }
+        if parcel::is_nudge(message) {
+            arena.unmap_retired();
+            end.recycle(frame);
+            continue;
+        }
+        ledger.begin();
         let status = super::run_job(message, input, &mut sink, ledger, context);
         let (bytes_in, bytes_out) = (input.len(), sink.len());
         let reply = Message {

@@ -1,14 +1,14 @@
 //! The directory: which extents the arena has. It lies in the control segment.
 //!
 //! ```text
-//!      0              8              16             24             64
-//!      +--------------+--------------+--------------+--------------+
-//!      | limit_bytes  | retirements  | peak_bytes   | zero         |
-//!   64 +--------------+--------------+------+-------+--------------+
-//!      | word         | block_bytes  |blocks| zero                 |  entry 0
-//!  128 +--------------+--------------+------+----------------------+
-//!      |                          ...                              |  entries 1 to 255
-//!16448 +-----------------------------------------------------------+
+//!      0              8              16             24     28     32     64
+//!      +--------------+--------------+--------------+------+------+------+
+//!      | limit_bytes  | retirements  | peak_bytes   |wanted|advice| zero |
+//!   64 +--------------+--------------+------+-------+------+------+------+
+//!      | word         | block_bytes  |blocks| zero                       |  entry 0
+//!  128 +--------------+--------------+------+----------------------------+
+//!      |                          ...                                    |  entries 1 to 255
+//!16448 +-----------------------------------------------------------------+
 //!
 //!                 claim (CAS)                ready (CAS)            drain (CAS)
 //!   [EMPTY g] ------------> [CREATING g+1] ------------> [READY] <------------> [DRAINING]
@@ -27,9 +27,10 @@
 //! no process needs to be asked: one that has the extent mapped finds nothing to claim in
 //! it, and unmaps it when it notices that `retirements` has moved.
 
-use super::ExtentId;
 use super::geometry::Geometry;
+use super::wanted::Wanted;
 use super::word::{EntryKind, Word};
+use super::{Advice, ExtentId};
 use crate::OwnerIndex;
 use crate::steps::step;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -46,7 +47,12 @@ pub struct Directory {
     retirements: AtomicU64,
     /// Most bytes that all extents together ever had.
     peak_bytes: AtomicU64,
-    zero: [AtomicU64; 5],
+    /// Whether somebody waits for memory. On the line that every allocation reads and no
+    /// free writes.
+    wanted: Wanted,
+    /// How extents are to be mapped; an [`Advice`].
+    advice: AtomicU32,
+    zero: [AtomicU64; 4],
     entries: [Entry; MAX_EXTENTS],
 }
 
@@ -72,7 +78,9 @@ const _: () = {
     assert!(offset_of!(Directory, limit_bytes) == 0);
     assert!(offset_of!(Directory, retirements) == 8);
     assert!(offset_of!(Directory, peak_bytes) == 16);
-    assert!(offset_of!(Directory, zero) == 24);
+    assert!(offset_of!(Directory, wanted) == 24 && size_of::<Wanted>() == 4);
+    assert!(offset_of!(Directory, advice) == 28);
+    assert!(offset_of!(Directory, zero) == 32);
     assert!(offset_of!(Directory, entries) == 64, "no padding");
 };
 
@@ -101,9 +109,26 @@ impl Directory {
         self.limit_bytes.load(Ordering::Relaxed)
     }
 
-    /// Sets the limit for extents made from now on; 0 for none.
+    /// Sets the limit for extents made from now on; 0 for none. Who waits for memory hears of
+    /// it by [`Arena::set_limit_bytes`](super::Arena::set_limit_bytes) only.
     pub fn set_limit_bytes(&self, bytes: u64) {
         self.limit_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How extents are to be mapped from now on.
+    pub fn advice(&self) -> Advice {
+        // Relaxed, as for the limit.
+        Advice::of_bits(self.advice.load(Ordering::Relaxed))
+    }
+
+    /// Sets how extents are to be mapped from now on, by every process.
+    pub fn set_advice(&self, advice: Advice) {
+        self.advice.store(advice.bits(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Bytes of all extents, those being made included.
@@ -161,12 +186,20 @@ impl Entry {
 
     fn step_to(&self, from: Word, to: Word) -> Option<Word> {
         step();
-        // Release: what was done in the old state is seen by the Acquire in `look`.
+        // Release: what was done in the old state is seen by the Acquire in `look`. Acquire:
+        // pairs with the Release in `touch`, so that who uses a new extent sees who waits.
         // Failure changes nothing and reads nothing: Relaxed.
         self.word
-            .compare_exchange(from.0, to.0, Ordering::Release, Ordering::Relaxed)
+            .compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed)
             .ok()
             .map(|_| to)
+    }
+
+    /// Orders what the caller did before against whoever changes the entry later.
+    pub(crate) fn touch(&self) {
+        step();
+        // Release: seen by the Acquire in `step_to`. Acquire: pairs with the Release there.
+        self.word.fetch_add(0, Ordering::AcqRel);
     }
 
     /// EMPTY → CREATING. The claim, if the entry was empty and nobody else was faster.

@@ -20,6 +20,40 @@ impl fmt::Display for ExtentId {
     }
 }
 
+/// From this size on an extent is mapped as the [`Advice`] says: that of a huge page.
+const ADVISED_BYTES: usize = 2 << 20;
+
+/// How large extents are to be mapped. A wish: a system that cannot does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Advice {
+    /// Huge pages are asked for.
+    pub huge_pages: bool,
+    /// The pages are entered into the page table at once, not when they are first touched.
+    pub prefault: bool,
+}
+
+impl Advice {
+    pub(super) fn bits(self) -> u32 {
+        u32::from(self.huge_pages) | u32::from(self.prefault) << 1
+    }
+
+    pub(super) fn of_bits(bits: u32) -> Self {
+        Self {
+            huge_pages: bits & 1 != 0,
+            prefault: bits & 2 != 0,
+        }
+    }
+
+    /// What holds for an extent of that size: small ones are as they are.
+    #[must_use]
+    pub fn for_bytes(self, bytes: NonZeroUsize) -> Self {
+        if bytes.get() < ADVISED_BYTES {
+            return Self::default();
+        }
+        self
+    }
+}
+
 /// Makes, maps and unlinks extents.
 ///
 /// # Safety
@@ -37,13 +71,23 @@ pub unsafe trait Extents: Send + Sync {
     ///
     /// # Errors
     /// [`ExtentError::Full`] when there is no room; nothing is left behind.
-    fn create(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError>;
+    fn create(
+        &self,
+        id: ExtentId,
+        bytes: NonZeroUsize,
+        advice: Advice,
+    ) -> Result<Mapped, ExtentError>;
 
     /// Maps what another process created under the same id.
     ///
     /// # Errors
     /// [`ExtentError::Gone`] when it is not there, or is smaller than `bytes`.
-    fn open(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError>;
+    fn open(
+        &self,
+        id: ExtentId,
+        bytes: NonZeroUsize,
+        advice: Advice,
+    ) -> Result<Mapped, ExtentError>;
 
     /// Takes the name away; what is mapped stays. Called more than once, and for names that
     /// never were, when a death is cleaned up after.

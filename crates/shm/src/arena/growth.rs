@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Geometry;
+use super::alloc_error::AllocError;
 use super::class::{Request, class_of};
 use super::directory::Entry;
 use super::extents::ExtentError;
 use super::mapping::Mapping;
-use super::process::{AllocError, Arena};
+use super::process::Arena;
 use super::word::{EntryKind, Word};
 
 /// A block that was claimed: mapping, block and generation.
@@ -46,10 +47,7 @@ impl Arena {
                 Ok(claimed) => return Ok(claimed),
                 Err(refused) => refused,
             };
-            let no_room = matches!(
-                refused,
-                AllocError::Exhausted { .. } | AllocError::Extent(ExtentError::Full { .. })
-            );
+            let no_room = refused.is_no_room();
             if let Some(half) = geometry.halved().filter(|_| no_room) {
                 geometry = half;
             } else if (no_room || matches!(refused, AllocError::TooManyExtents)) && !trimmed {
@@ -100,7 +98,8 @@ impl Arena {
         let id = word.id(index);
         let made = self.within_limit(geometry).and_then(|()| {
             // From here on a death leaves an object: `reclaim` unlinks what it finds Creating.
-            Ok(self.core.extents.create(id, bytes)?)
+            let advice = self.directory().advice().for_bytes(bytes);
+            Ok(self.core.extents.create(id, bytes, advice)?)
         });
         let mapped = made.inspect_err(|_| {
             let _ = entry.empty(word);
@@ -180,6 +179,8 @@ impl Arena {
         let _ = entry.empty(retired);
         self.directory().count_retirement();
         self.forget(&mapping);
+        // Its room serves any size now.
+        self.directory().wanted().ring(&*self.core.park);
         true
     }
 }

@@ -5,8 +5,8 @@
 //!               ^  |  ^ \                  |
 //!               |  |  |  +--- lend ---> Lent -- descriptor_of ---> borrow: Chunk
 //!               |  |  +---------------- regain, when nobody else has it
-//!               |  +-- offer ---> Descriptor
-//!               +---- take <---------+            (in any process)
+//!               |  +-- offer ---> Offer -- descriptor
+//!               +---- take <-----------------+    (in any process)
 //! ```
 
 use core::ops::{Deref, DerefMut, Range};
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::descriptor::{Descriptor, Fault};
 use super::hold::{Hold, View, joined};
 use super::mapping::Mapping;
+use super::offer::Offer;
 use super::state::Kind;
 use super::warm::ArenaId;
 
@@ -72,7 +73,7 @@ impl BlockMut {
     #[must_use]
     pub fn freeze(self) -> Block {
         let (hold, view) = self.publish(Kind::Shared);
-        Block { hold, view }
+        Block::new(hold, view)
     }
 
     /// Lends the bytes out: parts of them may be written by several processes at a time.
@@ -82,19 +83,29 @@ impl BlockMut {
         Lent { hold, view }
     }
 
+    /// What an [`offer`](Self::offer) of this block will say.
+    #[must_use]
+    pub fn descriptor(&self) -> Descriptor {
+        let Some(mapping) = &self.mapping else {
+            unreachable!("a block without its mapping is not reachable by anybody");
+        };
+        self.view.describe(mapping, self.block, self.generation)
+    }
+
+    /// Whether it is a block of this very arena: its descriptor means nothing in another.
+    #[must_use]
+    pub fn is_of(&self, arena: ArenaId) -> bool {
+        let mapping = self.mapping.as_ref();
+        mapping.is_some_and(|mapping| mapping.core.id() == arena)
+    }
+
     /// Gives the block up to whoever [takes](super::Arena::take) the descriptor first, this
-    /// process included. Until then it counts as this owner's, and dies with it; a
-    /// descriptor that nobody takes keeps its block for that long.
-    #[must_use = "the block is lost until somebody takes the descriptor"]
-    pub fn offer(mut self) -> Descriptor {
+    /// process included. Until then it counts as this owner's, and is freed with the offer.
+    pub fn offer(mut self) -> Offer {
         let Some(mapping) = self.mapping.take() else {
             unreachable!("a block without its mapping is not reachable by anybody");
         };
-        // `false` would mean that the block is not ours any more: then nobody can take it.
-        let _ = mapping
-            .header(self.block)
-            .offer(mapping.owner(), self.generation);
-        self.view.describe(&mapping, self.block, self.generation)
+        Offer::new(mapping, self.block, self.generation, self.view)
     }
 
     /// Checks that the bytes start where a type of this alignment may.
@@ -124,6 +135,8 @@ impl Drop for BlockMut {
 pub struct Block {
     hold: Hold,
     view: View,
+    /// Whether these bytes were found to be UTF-8; set in `text` alone.
+    pub(super) is_text: bool,
 }
 
 // SAFETY: the bytes are only read while any handle exists, from whatever thread.
@@ -134,7 +147,23 @@ unsafe impl Sync for Block {}
 impl Block {
     pub(super) fn joined(mapping: Arc<Mapping>, named: &Descriptor) -> Self {
         let (hold, view) = joined(mapping, named);
-        Self { hold, view }
+        Self::new(hold, view)
+    }
+
+    fn new(hold: Hold, view: View) -> Self {
+        Self {
+            hold,
+            view,
+            is_text: false,
+        }
+    }
+
+    /// Whether the handle shows all that was written, not a part of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let mapping = self.hold.mapping.as_ref();
+        let whole = mapping.map(|mapping| mapping.header(self.hold.block).len());
+        self.view.offset == 0 && whole == Some(self.view.len as u64)
     }
 
     /// The bytes.
@@ -165,8 +194,7 @@ impl Block {
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         let view = self.view.narrow(&range)?;
-        let hold = self.hold.clone();
-        Some(Self { hold, view })
+        Some(Self::new(self.hold.clone(), view))
     }
 
     /// What to send for a part of the bytes, without a handle of its own.

@@ -11,8 +11,9 @@
 //!      ^  ^                     |  ^   ^   |                    |  |  ^ join, leave
 //!      |  |  abandon (CAS)      |  |   |   | offer (CAS)        |  +--+ (bit, then CAS)
 //!      |  +---------------------+  |   |   v                    |
-//!      |                           |  [OFFERED g+1, owner]      |
-//!      |                           |   take (CAS): g+2, taker   |
+//!      +-------------------------- | [OFFERED g+1, owner]       |
+//!      |   withdraw (CAS)          |   |                        |
+//!      |                           |   | take (CAS): g+2, taker |
 //!      |                           +----------------------------+
 //!      |                            regain, by the only holder: g+2
 //!      +--------------------------------------------------------+
@@ -97,18 +98,6 @@ pub(crate) enum Left {
     NotOurs,
 }
 
-/// What a look at a block for a dead owner came to.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reclaim {
-    /// The dead owner had nothing to do with it.
-    Untouched,
-    /// Its hold was taken away; others hold the block.
-    Released,
-    /// The block is free now.
-    Freed,
-}
-
 impl BlockHeader {
     /// A free block, outside any mapping.
     #[cfg(all(test, loom))]
@@ -154,7 +143,7 @@ impl BlockHeader {
         }
         let generation = seen.generation().wrapping_add(1);
         let owned = State::of_owner(Kind::Owned, generation, owner);
-        // Acquire: pairs with the Release in `abandon`, `leave`, `free_if_unheld` and `reclaim`, so
+        // Acquire: pairs with the Release in `free_from`, so
         // that what the last user read is read before it is written over.
         self.cas(seen, owned, Ordering::Acquire).ok()?;
         step();
@@ -162,15 +151,36 @@ impl BlockHeader {
         Some(generation)
     }
 
-    /// OWNED → FREE, by its owner.
+    /// Frees the block, if it is still as `seen`.
     #[inline]
-    pub(crate) fn abandon(&self, owner: OwnerIndex, generation: u32) -> Left {
-        let owned = State::of_owner(Kind::Owned, generation, owner);
-        // Release: the owner's writes come before the next owner's, by the Acquire in `claim`.
-        match self.cas(owned, State::free(generation), Ordering::Release) {
+    pub(super) fn free_from(&self, seen: State) -> Left {
+        // Release: the owner's reads and writes come before the next owner's writes, by the
+        // Acquire in `claim`. Acquire: pairs with the Release in `touch`, so that whoever
+        // frees sees who waits.
+        match self.cas(seen, State::free(seen.generation()), Ordering::AcqRel) {
             Ok(_) => Left::Freed,
             Err(_) => Left::NotOurs,
         }
+    }
+
+    /// OWNED → FREE, by its owner.
+    #[inline]
+    pub(crate) fn abandon(&self, owner: OwnerIndex, generation: u32) -> Left {
+        self.free_from(State::of_owner(Kind::Owned, generation, owner))
+    }
+
+    /// OFFERED → FREE, by its owner, unless somebody has taken it.
+    pub(crate) fn withdraw_offer(&self, owner: OwnerIndex, generation: u32) -> Left {
+        self.free_from(State::of_owner(Kind::Offered, generation, owner))
+    }
+
+    /// Orders what the caller did before against whoever frees the block later: see `wanted`.
+    pub(crate) fn touch(&self) {
+        step();
+        // Release: seen by the Acquire of every free, because a read-modify-write of the
+        // word, as all changes are, carries on what was released to it. Acquire: pairs with
+        // the Release of the free that came before.
+        self.state.fetch_add(0, Ordering::AcqRel);
     }
 
     /// OWNED → SHARED or LENT, by its owner, which becomes the only holder. `false` when it
@@ -254,18 +264,14 @@ impl BlockHeader {
             return Left::NotOurs;
         }
         // The only holder frees with one CAS; a bit in a free block means nothing.
-        if !self.others_hold(owner)
-            && self
-                .cas(seen, State::free(generation), Ordering::Release)
-                .is_ok()
-        {
+        if !self.others_hold(owner) && self.free_from(seen) == Left::Freed {
             return Left::Freed;
         }
         self.withdraw(owner)
     }
 
     /// Clears the bit, counts the change, and frees the block if nobody is left.
-    fn withdraw(&self, owner: OwnerIndex) -> Left {
+    pub(super) fn withdraw(&self, owner: OwnerIndex) -> Left {
         let (word, bit) = bit_of(owner);
         step();
         // Release: a holder that sees the bit cleared may free the block before the change
@@ -301,13 +307,9 @@ impl BlockHeader {
             .holders
             .iter()
             .all(|word| word.load(Ordering::Acquire) == 0);
-        // Release: all reads of the payload, of this owner and of those acquired from, come
-        // before the next owner's writes, by the Acquire in `claim`.
-        if unheld
-            && self
-                .cas(seen, State::free(seen.generation()), Ordering::Release)
-                .is_ok()
-        {
+        // All reads of the payload, of this owner and of those acquired from, come before the
+        // next owner's writes.
+        if unheld && self.free_from(seen) == Left::Freed {
             return Left::Freed;
         }
         Left::Held
@@ -347,33 +349,10 @@ impl BlockHeader {
         Some(next)
     }
 
-    /// Takes back whatever `owner`, which is dead, had of this block. Also frees a block
-    /// that somebody dead left without a holder.
-    pub(crate) fn reclaim(&self, owner: OwnerIndex) -> Reclaim {
-        // Relaxed: the dead owner's last writes came to us with the news of its death.
-        let seen = self.look();
-        if seen.is_of(Kind::Owned, owner) || seen.is_of(Kind::Offered, owner) {
-            // Release: as in `abandon`. On failure somebody took the offer: theirs now.
-            return match self.cas(seen, State::free(seen.generation()), Ordering::Release) {
-                Ok(_) => Reclaim::Freed,
-                Err(_) => Reclaim::Untouched,
-            };
-        }
+    /// Whether the bit of `owner` is set, in whatever life of the block.
+    pub(crate) fn has_bit(&self, owner: OwnerIndex) -> bool {
         let (word, bit) = bit_of(owner);
-        let held = self.holders[word].load(Ordering::Relaxed) & bit != 0;
-        if !seen.is_held() {
-            // Perhaps a bit that the dead owner set too late. It must not come to count
-            // when the block is next shared; `publish` overwrites it or `withdraw` does.
-            if held {
-                let _ = self.withdraw(owner);
-            }
-            return Reclaim::Untouched;
-        }
-        match self.withdraw(owner) {
-            Left::Freed => Reclaim::Freed,
-            Left::Held if held => Reclaim::Released,
-            Left::Held | Left::NotOurs => Reclaim::Untouched,
-        }
+        self.holders[word].load(Ordering::Relaxed) & bit != 0
     }
 }
 

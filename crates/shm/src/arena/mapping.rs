@@ -206,6 +206,19 @@ impl Mapping {
             && self.header(block).abandon(self.core.owner, generation) == Left::Freed
     }
 
+    /// Puts a block that this process owns alone on offer.
+    pub(super) fn offer(&self, block: u32, generation: u32) {
+        // `false` would mean that the block is not ours any more: then nobody can take it.
+        let _ = self.header(block).offer(self.core.owner, generation);
+    }
+
+    /// Takes the offer back. Whether the block is free now, because nobody has taken it.
+    pub(super) fn withdraw_offer(&self, block: u32, generation: u32) -> bool {
+        let header = self.header(block);
+        !self.core.is_disowned()
+            && header.withdraw_offer(self.core.owner, generation) == Left::Freed
+    }
+
     pub(super) fn owner(&self) -> OwnerIndex {
         self.core.owner
     }

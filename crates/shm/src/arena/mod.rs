@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A process [allocates](Arena::alloc) a [`BlockMut`], writes, and then either
-//! [freezes](BlockMut::freeze) it to share it, [offers](BlockMut::offer) it to give it away,
+//! [freezes](BlockMut::freeze) it to share it, [offers](BlockMut::offer) it to move it,
 //! or [lends](BlockMut::lend) parts of it. What crosses to another process is a
 //! [`Descriptor`], which that process [resolves](Arena::resolve), [takes](Arena::take) or
 //! [borrows](Arena::borrow), and which is checked there: a wrong one is a [`Fault`] by name.
@@ -35,6 +35,11 @@
 //! The sender of a [`Block`]'s descriptor keeps a handle until the receiver has resolved
 //! it; a descriptor that comes late is [`Fault::Stale`], never somebody else's payload.
 //!
+//! # When there is no room
+//! Allocation fails with an [`AllocError`] that says how much there is, or
+//! [waits](Arena::alloc_within) until a peer gives something back; `wanted` argues why no
+//! free is slept through.
+//!
 //! # What is sound against whom
 //! Among processes that use this interface, the bytes behind `&[u8]` are not written while
 //! the slice lives: a block is written only while it is OWNED by one process, which has a
@@ -49,6 +54,9 @@
 //! Start reading in `header`, the life of a block; then `directory`, the life of an extent;
 //! then [`Arena`].
 
+#[cfg(not(loom))]
+mod alloc_error;
+mod bury;
 #[cfg_attr(loom, expect(dead_code, reason = "the models use the protocols alone"))]
 mod class;
 #[cfg_attr(loom, expect(dead_code, reason = "the models use the protocols alone"))]
@@ -69,29 +77,44 @@ mod hold;
 #[cfg(not(loom))]
 mod mapping;
 #[cfg(not(loom))]
+mod offer;
+#[cfg(not(loom))]
 mod process;
 #[cfg(not(loom))]
 mod reclaim;
 pub(crate) mod state;
+#[cfg(not(loom))]
+mod stats;
 #[cfg(all(test, not(loom)))]
 mod tests;
+#[cfg(not(loom))]
+mod text;
+#[cfg(not(loom))]
+mod wait;
+pub(crate) mod wanted;
 #[cfg(not(loom))]
 mod warm;
 #[cfg_attr(loom, expect(dead_code, reason = "the models use the protocols alone"))]
 pub(crate) mod word;
 
+#[cfg(not(loom))]
+pub use alloc_error::AllocError;
 pub use class::{LARGEST_BLOCK, SMALLEST_BLOCK};
 pub use descriptor::{Descriptor, Fault};
 pub use directory::{Directory, MAX_EXTENTS};
-pub use extents::{ExtentError, ExtentId, Extents, Mapped};
+pub use extents::{Advice, ExtentError, ExtentId, Extents, Mapped};
 pub use geometry::{Geometry, MAX_BLOCKS};
 #[cfg(not(loom))]
 pub use growth::Trimmed;
 #[cfg(not(loom))]
 pub use handle::{Block, BlockMut, Chunk, Lent};
 #[cfg(not(loom))]
-pub use process::{AllocError, Arena};
+pub use offer::Offer;
 #[cfg(not(loom))]
-pub use reclaim::{ArenaStats, Reclaimed};
+pub use process::Arena;
+#[cfg(not(loom))]
+pub use reclaim::Reclaimed;
+#[cfg(not(loom))]
+pub use stats::ArenaStats;
 #[cfg(not(loom))]
 pub use warm::ArenaId;

@@ -4,15 +4,17 @@ use core::ptr::NonNull;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::ExtentId;
-use super::class::{LARGEST_BLOCK, Request};
+use super::alloc_error::AllocError;
+use super::class::Request;
 use super::descriptor::{Descriptor, Fault};
 use super::directory::{Directory, Entry, MAX_EXTENTS};
-use super::extents::{ExtentError, Extents};
+use super::extents::Extents;
 use super::handle::{Block, BlockMut, Chunk};
 use super::mapping::Mapping;
 use super::state::Kind;
 use super::warm::{ArenaId, Core};
 use crate::OwnerIndex;
+use crate::Park;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A process's access to the arena. Meant to be shared by its threads in an `Arc`.
@@ -33,48 +35,12 @@ unsafe impl Send for Arena {}
 // SAFETY: as for Send.
 unsafe impl Sync for Arena {}
 
-/// Why a block could not be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AllocError {
-    /// The arena's own limit is reached, and nothing idle was left to give back.
-    #[error(
-        "an extent of {wanted} bytes would exceed the arena's limit: {reserved} of {limit} bytes are \
-         in use; drop shared values that are done with, or raise the limit"
-    )]
-    Exhausted {
-        /// Bytes that were to be added.
-        wanted: u64,
-        /// Bytes of all extents.
-        reserved: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// Every entry of the directory is taken, by extents with live blocks.
-    #[error(
-        "the arena has {max} extents, all in use; drop shared values that are done with, or share \
-         fewer and larger ones", max = MAX_EXTENTS
-    )]
-    TooManyExtents,
-    /// The operating system gives no extent.
-    #[error("no more shared memory for the arena")]
-    Extent(#[from] ExtentError),
-    /// No block is that large.
-    #[error("{wanted} bytes are more than one block can have, {most}; share it in parts", most = LARGEST_BLOCK)]
-    TooLarge {
-        /// Bytes asked for.
-        wanted: usize,
-    },
-    /// The arena was inherited through fork and belongs to the parent.
-    #[error("this arena belongs to the parent process; attach a new one after fork")]
-    Disowned,
-}
-
 impl Arena {
-    /// Joins the arena whose directory lies there, as `owner`.
+    /// Joins the arena whose directory lies there, as `owner`. Those who wait for memory are
+    /// woken through `park`.
     ///
     /// # Safety
-    /// * The directory is valid for as long as the arena lives, was all zero when the first
+    /// * The directory is valid until the arena was dropped, was all zero when the first
     ///   process attached, and is only ever used as an arena's directory.
     /// * All processes that attach to it have `extents` that lead to the same objects.
     /// * No other live process, and no other `Arena` of this one, has the same owner; what
@@ -84,13 +50,19 @@ impl Arena {
         directory: NonNull<Directory>,
         owner: OwnerIndex,
         extents: impl Extents + 'static,
+        park: impl Park + Send + Sync + 'static,
     ) -> Self {
         assert!(
             directory.is_aligned(),
             "the arena's directory must be 64-aligned"
         );
         Self {
-            core: Arc::new(Core::new(owner, Box::new(extents))),
+            core: Arc::new(Core::new(
+                owner,
+                Box::new(extents),
+                directory,
+                Box::new(park),
+            )),
             directory,
             table: RwLock::new(core::iter::repeat_with(|| None).take(MAX_EXTENTS).collect()),
             seen_retirements: AtomicU64::new(0),
@@ -226,7 +198,10 @@ impl Arena {
             return Err(Fault::CorruptExtent { extent: id });
         };
         let bytes = Mapping::mapped_bytes(geometry)?;
-        let mapped = self.core.extents.open(id, bytes)?;
+        let mapped =
+            self.core
+                .extents
+                .open(id, bytes, self.directory().advice().for_bytes(bytes))?;
         // The geometry was this extent's only if the extent was there all the while.
         if !entry.has(id) {
             return Err(Fault::StaleExtent { extent: id });

@@ -1,10 +1,8 @@
-//! Cleaning up after a dead owner, and taking stock.
+//! Cleaning up after a dead owner.
 
+use super::bury::Reclaim;
 use super::directory::Entry;
-use super::header::Reclaim;
-use super::mapping::Mapping;
 use super::process::Arena;
-use super::state::Kind;
 use super::word::{EntryKind, Word};
 use crate::OwnerIndex;
 
@@ -20,25 +18,6 @@ pub struct Reclaimed {
     /// Extents that it was making or retiring, and that are unlinked now.
     pub extents_unlinked: usize,
     /// Extents that could not be mapped, so that what it had there stays taken.
-    pub extents_unreadable: usize,
-}
-
-/// What [`Arena::stats`] found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ArenaStats {
-    /// Extents in use or being made.
-    pub extents: usize,
-    /// Bytes of these extents.
-    pub reserved_bytes: u64,
-    /// Most bytes that all extents together ever had.
-    pub peak_reserved_bytes: u64,
-    /// The limit on the bytes of all extents; 0 for none.
-    pub limit_bytes: u64,
-    /// Blocks in use by any process.
-    pub live_blocks: u64,
-    /// Bytes of payload in them.
-    pub live_bytes: u64,
-    /// Extents whose blocks could not be counted.
     pub extents_unreadable: usize,
 }
 
@@ -72,6 +51,9 @@ impl Arena {
                 self.reclaim_blocks(index, entry, word, owner, &mut sum);
             }
         }
+        self.directory()
+            .wanted()
+            .ring_for_the_dead(&*self.core.park);
         sum
     }
 
@@ -109,40 +91,5 @@ impl Arena {
         for id in self.directory().extents() {
             self.core.extents.unlink(id);
         }
-    }
-
-    /// Takes stock of the whole arena: maps every extent and reads every header, so not for
-    /// every task. Each number is right for some instant while it runs.
-    #[must_use]
-    pub fn stats(&self) -> ArenaStats {
-        let directory = self.directory();
-        let mut stats = ArenaStats {
-            reserved_bytes: directory.reserved_bytes(),
-            peak_reserved_bytes: directory.peak_bytes(),
-            limit_bytes: directory.limit_bytes(),
-            ..ArenaStats::default()
-        };
-        for (index, entry) in directory.entries() {
-            let word = entry.look();
-            stats.extents += usize::from(word.kind() != EntryKind::Empty);
-            if !word.is_open() {
-                continue;
-            }
-            match self.mapping(word.id(index)) {
-                Ok(mapping) => count_live(&mapping, &mut stats),
-                Err(_) => stats.extents_unreadable += usize::from(entry.has(word.id(index))),
-            }
-        }
-        stats
-    }
-}
-
-fn count_live(mapping: &Mapping, stats: &mut ArenaStats) {
-    let live = mapping
-        .headers()
-        .filter(|header| header.look().kind() != Kind::Free);
-    for header in live {
-        stats.live_blocks += 1;
-        stats.live_bytes += header.len().min(mapping.geometry.block_bytes());
     }
 }

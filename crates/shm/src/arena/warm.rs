@@ -4,12 +4,15 @@
 //! list in shared memory can be left half-linked by a death, and a hint that is out of date
 //! costs one failed claim.
 
+use core::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::class::{CLASSES, Request, class_of};
+use super::directory::Directory;
 use super::extents::Extents;
 use super::mapping::Mapping;
 use crate::OwnerIndex;
+use crate::Park;
 use crate::sync::{AtomicU32, Ordering};
 
 /// How many freed blocks of a class a process remembers.
@@ -23,6 +26,11 @@ pub struct ArenaId(usize);
 pub(super) struct Core {
     pub(super) owner: OwnerIndex,
     pub(super) extents: Box<dyn Extents>,
+    /// Who wakes those who wait for memory.
+    pub(super) park: Box<dyn Park + Send + Sync>,
+    /// The arena's directory: valid while the arena lives, which is as long as a [`Warm`] whose
+    /// lock is held is not closed.
+    directory: NonNull<Directory>,
     disowned: AtomicU32,
     classes: Box<[Class]>,
 }
@@ -46,11 +54,24 @@ struct Warm {
     closed: bool,
 }
 
+// SAFETY: the pointer is an address that is followed only while the directory, which is all
+// atomics, is valid; see the field.
+unsafe impl Send for Core {}
+// SAFETY: as for Send.
+unsafe impl Sync for Core {}
+
 impl Core {
-    pub(super) fn new(owner: OwnerIndex, extents: Box<dyn Extents>) -> Self {
+    pub(super) fn new(
+        owner: OwnerIndex,
+        extents: Box<dyn Extents>,
+        directory: NonNull<Directory>,
+        park: Box<dyn Park + Send + Sync>,
+    ) -> Self {
         Self {
             owner,
             extents,
+            park,
+            directory,
             disowned: AtomicU32::new(0),
             classes: (0..CLASSES).map(|_| Class::default()).collect(),
         }
@@ -97,11 +118,20 @@ impl Core {
             .find_map(|class| self.warm(class).claim(request))
     }
 
-    /// Remembers a block that has just become free.
+    /// Remembers a block that has just become free, and wakes who waits for one.
     #[inline]
     pub(super) fn freed(&self, mapping: Arc<Mapping>, block: u32) {
         let mut warm = self.warm(class_of(mapping.geometry.block_bytes()));
-        if !warm.closed && warm.recent.len() < RECENT_BLOCKS {
+        if warm.closed {
+            // The arena is gone, and perhaps its directory: whoever waits elsewhere is this
+            // process's peer, and hears of it when the process ends.
+            return;
+        }
+        // SAFETY: `close`, which the arena's drop calls, takes the same lock and closes; so
+        // the arena still lives, and with it the directory, by the contract of `attach`.
+        let directory = unsafe { self.directory.as_ref() };
+        directory.wanted().ring_if_wanted(&*self.park);
+        if warm.recent.len() < RECENT_BLOCKS {
             warm.recent.push((mapping, block));
         }
     }

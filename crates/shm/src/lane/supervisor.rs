@@ -122,6 +122,12 @@ impl SupervisorLane {
         Published::WakeIt
     }
 
+    /// Has a worker that sleeps, or is about to, look again at what the caller wrote before: as
+    /// for a task, but there is none.
+    pub fn nudge(&self) -> Published {
+        self.look_for_a_sleeper()
+    }
+
     /// The word that the worker sleeps on.
     pub fn sleeper_word(&self) -> &AtomicU32 {
         &self.ring.head().by_worker.asleep

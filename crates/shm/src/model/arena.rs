@@ -306,3 +306,30 @@ fn arena_an_entry_goes_to_one_and_shows_its_geometry() {
         assert!(made_by_a ^ b.join().expect("no panic"));
     });
 }
+
+/// An offer is taken or withdrawn, and whoever has the block then has it alone.
+#[test]
+fn arena_an_offer_is_taken_or_withdrawn() {
+    loom::model(|| {
+        let cell = Cell::new();
+        let generation = cell.own(A);
+        assert!(cell.header.offer(A, generation));
+        let at_b = Arc::clone(&cell);
+        let b = thread::spawn(move || {
+            let Ok(taken) = at_b.header.take(B, generation) else {
+                return false;
+            };
+            at_b.read(generation);
+            at_b.write(taken);
+            assert_eq!(at_b.header.abandon(B, taken), Left::Freed);
+            true
+        });
+        let withdrawn = cell.header.withdraw_offer(A, generation) == Left::Freed;
+        if withdrawn {
+            let next = cell.own(C);
+            assert_eq!(cell.header.abandon(C, next), Left::Freed);
+        }
+        assert!(withdrawn ^ b.join().expect("no panic"));
+        assert!(cell.is_free());
+    });
+}

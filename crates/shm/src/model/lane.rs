@@ -366,3 +366,26 @@ fn lane_of_a_dead_worker_tells_what_was_running() {
         });
     }
 }
+
+/// A worker that is about to sleep, or sleeps, hears that its result was taken.
+#[test]
+fn lane_a_nudge_is_not_slept_through() {
+    explore(None, || {
+        let shared = Shared::new(2);
+        let taken = Arc::new(AtomicU32::new(0));
+        let (at_worker, seen) = (Arc::clone(&shared), Arc::clone(&taken));
+        let worker = thread::spawn(move || {
+            let mut worker = at_worker.worker();
+            while let Sleep::Park(word) = worker.lane.sleep() {
+                if seen.load(Ordering::Relaxed) == 1 {
+                    return;
+                }
+                at_worker.futex.park(worker.lane.word(), word, None);
+            }
+        });
+        let supervisor = shared.supervisor();
+        taken.store(1, Ordering::Relaxed);
+        supervisor.wake(supervisor.lane.nudge());
+        worker.join().expect("no panic");
+    });
+}

@@ -22,6 +22,7 @@ mod mutex;
 mod queue;
 mod result_slot;
 mod semaphore;
+mod wanted;
 
 /// Explores every interleaving, with at most `preemptions` forced switches in one run if
 /// there is such a bound, and says how many there were. (Switches at a sleep or at the end

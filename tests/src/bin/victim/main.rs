@@ -4,8 +4,10 @@
 //! panics when it is not as promised.
 #![forbid(unsafe_code)]
 
+mod arena;
 mod death;
 mod leaks;
+mod memory;
 mod search;
 mod setup;
 mod shutdown;
@@ -28,8 +30,10 @@ fn main() {
     let name = words.next().expect("victim SCENARIO TRANSPORT METHOD …");
     let setup = Setup::new(words);
     let all = [
+        arena::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
+        memory::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,
         signals::SCENARIOS,

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::double::Machine;
 use crate::OwnerIndex;
-use crate::arena::{Arena, Block, Descriptor, Lent};
+use crate::arena::{Arena, Block, Lent, Offer};
 use crate::steps::armed::die_at;
 
 const VICTIM: u8 = 1;
@@ -15,7 +15,7 @@ const VICTIM: u8 = 1;
 struct Offers {
     shared: Block,
     lent: Lent,
-    offered: Descriptor,
+    offered: Offer,
     /// What it has resolved of the victim's.
     seen: Mutex<Option<Block>>,
 }
@@ -53,13 +53,17 @@ fn life(arena: &Arena, peer: &Arena, offers: &Offers) {
     let named = offers.lent.descriptor_of(0..64).unwrap();
     // SAFETY: nobody else borrows.
     let chunk = keep(unsafe { arena.borrow(&named).unwrap() });
-    let given = arena.take(&offers.offered).unwrap().offer();
-    drop(arena.take(&given).unwrap());
+    // One offer is taken, one withdrawn.
+    let given = keep(arena.take(&offers.offered.descriptor()).unwrap().offer());
+    let taken = given.descriptor();
+    drop(arena.take(&taken).unwrap());
+    give_back(given);
+    give_back(keep(arena.alloc(300).unwrap().offer()));
     drop(arena.alloc(300).unwrap().freeze().try_into_mut().unwrap());
     give_back(joined);
     give_back(chunk);
     // Too late for these.
-    assert!(arena.resolve(&named).is_err() && arena.take(&given).is_err());
+    assert!(arena.resolve(&named).is_err() && arena.take(&taken).is_err());
     // An extent of its own, given back again.
     drop(arena.alloc(3 << 20).unwrap());
     arena.trim(0);
@@ -83,7 +87,7 @@ fn check_after(
     drop(shared);
     drop(lent);
     // Not taken, or taken by the victim and freed with it.
-    let _ = peer.take(&offered);
+    drop(offered);
     let stats = supervisor.stats();
     assert_eq!(
         (stats.live_blocks, stats.extents_unreadable),

@@ -4,11 +4,13 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::OwnerIndex;
-use crate::arena::{Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
+use crate::Park;
+use crate::arena::{Advice, Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
 use crate::steps::step;
 
 /// The shared-memory file system: objects by name, and its size.
@@ -68,7 +70,7 @@ struct Process(Arc<Objects>);
 
 // SAFETY: an object is zeroed, aligned to 4096, and stays while its `Memory` does.
 unsafe impl Extents for Process {
-    fn create(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
+    fn create(&self, id: ExtentId, bytes: NonZeroUsize, _: Advice) -> Result<Mapped, ExtentError> {
         let objects = &self.0;
         step();
         objects.creations.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +107,7 @@ unsafe impl Extents for Process {
         Ok(Mapped::new(memory.base(), memory))
     }
 
-    fn open(&self, id: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
+    fn open(&self, id: ExtentId, bytes: NonZeroUsize, _: Advice) -> Result<Mapped, ExtentError> {
         let found = self.0.linked.lock().unwrap().get(&id).cloned();
         let memory = found.filter(|memory| memory.bytes >= bytes.get() as u64);
         let memory = memory.ok_or(ExtentError::Gone { id })?;
@@ -115,6 +117,30 @@ unsafe impl Extents for Process {
     fn unlink(&self, id: ExtentId) {
         step();
         self.0.linked.lock().unwrap().remove(&id);
+    }
+}
+
+/// Sleeping as threads of one process do: all that park meet in one room.
+pub(super) struct ThreadPark;
+
+static ROOM: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+
+impl Park for ThreadPark {
+    fn park(&self, word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+        let room = ROOM.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if word.load(Ordering::Relaxed) == expected {
+            let timeout = timeout.unwrap_or(Duration::MAX);
+            drop(ROOM.1.wait_timeout(room, timeout));
+        }
+    }
+
+    fn unpark(&self, word: &AtomicU32) {
+        self.unpark_all(word);
+    }
+
+    fn unpark_all(&self, _: &AtomicU32) {
+        drop(ROOM.0.lock().unwrap_or_else(PoisonError::into_inner));
+        ROOM.1.notify_all();
     }
 }
 
@@ -139,7 +165,9 @@ impl Machine {
         let extents = Process(Arc::clone(&self.objects));
         // SAFETY: the directory outlives the processes, and each test starts an owner anew
         // only after killing it.
-        Arc::new(unsafe { Arena::attach(self.directory, OwnerIndex::new(owner), extents) })
+        Arc::new(unsafe {
+            Arena::attach(self.directory, OwnerIndex::new(owner), extents, ThreadPark)
+        })
     }
 
     pub(super) fn supervisor(&self) -> Arc<Arena> {

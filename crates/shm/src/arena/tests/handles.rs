@@ -38,7 +38,8 @@ fn arena_moves_a_block_once() {
     let (supervisor, worker) = (machine.supervisor(), machine.start(1));
     let mut block = supervisor.alloc(300).unwrap();
     block.fill(1);
-    let descriptor = block.offer();
+    let offer = block.offer();
+    let descriptor = offer.descriptor();
     assert!(matches!(
         worker.resolve(&descriptor),
         Err(Fault::WrongUse { .. })
@@ -52,8 +53,35 @@ fn arena_moves_a_block_once() {
         Err(Fault::Stale { .. })
     ));
     let back = taken.offer();
-    assert_eq!(&*supervisor.take(&back).unwrap(), &[2; 300][..]);
+    assert_eq!(
+        &*supervisor.take(&back.descriptor()).unwrap(),
+        &[2; 300][..]
+    );
     assert_eq!(supervisor.stats().live_blocks, 0);
+}
+
+#[test]
+fn arena_takes_an_offer_back_that_nobody_took() {
+    let machine = Machine::new();
+    let (supervisor, worker) = (machine.supervisor(), machine.start(1));
+    let block = supervisor.alloc(300).unwrap();
+    let named = block.descriptor();
+    let offer = block.offer();
+    assert_eq!((offer.descriptor(), offer.len()), (named, 300));
+    drop(offer);
+    assert_eq!(supervisor.stats().live_blocks, 0);
+    assert!(matches!(worker.take(&named), Err(Fault::Stale { .. })));
+    // Taken, and even freed and offered again, it is not the former owner's any more.
+    let offer = supervisor.alloc(300).unwrap().offer();
+    let taken = worker.take(&offer.descriptor()).unwrap();
+    drop(offer);
+    assert_eq!(supervisor.stats().live_blocks, 1);
+    drop(taken);
+    let stale = supervisor.alloc(300).unwrap().offer();
+    drop(worker.take(&stale.descriptor()).unwrap());
+    let next = supervisor.alloc(300).unwrap().offer();
+    drop(stale);
+    assert!(worker.take(&next.descriptor()).is_ok());
 }
 
 #[test]
@@ -189,4 +217,26 @@ fn arena_of_a_forked_child_leaves_the_parents_blocks_alone() {
         Err(crate::arena::AllocError::Disowned)
     ));
     assert_eq!(watcher.stats().live_blocks, 2);
+}
+
+#[test]
+fn arena_tells_text_from_bytes() {
+    let machine = Machine::new();
+    let arena = machine.supervisor();
+    let of = |bytes: &[u8]| {
+        let mut block = arena.alloc(bytes.len()).unwrap();
+        block.copy_from_slice(bytes);
+        block.freeze()
+    };
+    let block = of("grün".as_bytes());
+    assert_eq!(block.as_text(), None, "not checked yet");
+    let text = block.into_text().unwrap();
+    assert_eq!(text.as_text(), Some("grün"));
+    assert_eq!(text.clone().as_text(), Some("grün"));
+    assert_eq!(text.slice_text(2..4).unwrap().as_text(), Some("ü"));
+    assert!(text.slice_text(2..3).is_none() && text.slice_text(0..6).is_none());
+    assert_eq!(text.slice(2..4).unwrap().as_text(), None);
+    let (error, block) = of(b"gr\xff").into_text().unwrap_err();
+    assert_eq!((error.valid_up_to(), block.len()), (2, 3));
+    assert!(block.is_whole() && !block.slice(0..2).unwrap().is_whole());
 }

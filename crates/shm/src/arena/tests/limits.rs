@@ -3,10 +3,13 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::double::Machine;
+use super::double::{Machine, ThreadPark};
 use crate::OwnerIndex;
-use crate::arena::{AllocError, Arena, ExtentError, ExtentId, Extents, LARGEST_BLOCK, Mapped};
+use crate::arena::{
+    Advice, AllocError, Arena, ExtentError, ExtentId, Extents, LARGEST_BLOCK, Mapped,
+};
 
 #[test]
 fn arena_stops_at_its_limit_and_goes_on_after_a_free() {
@@ -181,7 +184,7 @@ struct Nothing(Arc<Mutex<Vec<u64>>>);
 
 // SAFETY: no memory is ever returned.
 unsafe impl Extents for Nothing {
-    fn create(&self, _: ExtentId, bytes: NonZeroUsize) -> Result<Mapped, ExtentError> {
+    fn create(&self, _: ExtentId, bytes: NonZeroUsize, _: Advice) -> Result<Mapped, ExtentError> {
         let wanted = bytes.get() as u64;
         self.0.lock().unwrap().push(wanted);
         let (free, limit) = (0, 64 << 20);
@@ -192,7 +195,7 @@ unsafe impl Extents for Nothing {
         })
     }
 
-    fn open(&self, id: ExtentId, _: NonZeroUsize) -> Result<Mapped, ExtentError> {
+    fn open(&self, id: ExtentId, _: NonZeroUsize, _: Advice) -> Result<Mapped, ExtentError> {
         Err(ExtentError::Gone { id })
     }
 
@@ -209,6 +212,7 @@ fn arena_asks_for_gigabytes_in_64_bits() {
             machine.directory,
             OwnerIndex::SUPERVISOR,
             Nothing(Arc::clone(&asked)),
+            ThreadPark,
         )
     };
     for bytes in [3 << 30, (3 << 30) + 1, LARGEST_BLOCK as usize] {
@@ -234,4 +238,85 @@ fn arena_asks_for_gigabytes_in_64_bits() {
         arena.alloc(usize::MAX),
         Err(AllocError::TooLarge { .. })
     ));
+}
+
+/// Starts `ask` on a thread of its own, and has `give` run once it waits.
+fn while_one_waits(machine: &Machine, ask: impl FnOnce() -> bool + Send, give: impl FnOnce()) {
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(ask);
+        // SAFETY: the directory lives as long as the machine.
+        let wanted = unsafe { machine.directory.as_ref() }.wanted();
+        while !wanted.is_wanted() {
+            std::thread::yield_now();
+        }
+        give();
+        assert!(asking.join().unwrap());
+    });
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn arena_waits_for_what_a_peer_gives_back() {
+    let machine = Machine::new();
+    let (a, b) = (machine.start(1), machine.start(2));
+    a.set_limit_bytes(8 << 20);
+    let block = a.alloc(6 << 20).unwrap();
+    while_one_waits(
+        &machine,
+        || b.alloc_within(6 << 20, LONG).is_ok(),
+        || drop(block),
+    );
+    // Of another size: the idle extent makes room.
+    let shared = b.alloc(6 << 20).unwrap().freeze();
+    a.set_limit_bytes(8 << 20);
+    let refused = a
+        .alloc_within(5 << 20, Duration::from_millis(1))
+        .unwrap_err();
+    assert!(refused.may_pass(), "{refused}");
+    drop(shared);
+    assert!(a.alloc_within(2 << 20, Duration::ZERO).is_ok());
+}
+
+#[test]
+fn arena_waits_for_a_limit_that_is_raised() {
+    let machine = Machine::new();
+    let (a, b) = (machine.start(1), machine.start(2));
+    a.directory().set_limit_bytes(4 << 20);
+    let _held = a.alloc(3 << 20).unwrap();
+    while_one_waits(
+        &machine,
+        || b.alloc_within(3 << 20, LONG).is_ok(),
+        || a.set_limit_bytes(64 << 20),
+    );
+}
+
+#[test]
+fn arena_waits_for_what_the_dead_leave() {
+    let machine = Machine::new();
+    let (a, b) = (machine.supervisor(), machine.start(1));
+    a.directory().set_limit_bytes(4 << 20);
+    let lost = std::mem::ManuallyDrop::new(b.alloc(3 << 20).unwrap());
+    while_one_waits(
+        &machine,
+        || a.alloc_within(3 << 20, LONG).is_ok(),
+        || {
+            // SAFETY: what it had is never used again: it is dead.
+            let reclaimed = unsafe { a.reclaim(OwnerIndex::new(1)) };
+            assert_eq!(reclaimed.blocks_freed, 1);
+        },
+    );
+    b.disown();
+    drop(std::mem::ManuallyDrop::into_inner(lost));
+}
+
+#[test]
+fn arena_does_not_wait_for_what_cannot_be() {
+    let machine = Machine::new();
+    let arena = machine.supervisor();
+    let never = arena.alloc_within(usize::MAX, LONG).unwrap_err();
+    assert!(matches!(never, AllocError::TooLarge { .. }), "{never}");
+    arena.disown();
+    let never = arena.alloc_within(8, LONG).unwrap_err();
+    assert!(matches!(never, AllocError::Disowned), "{never}");
 }

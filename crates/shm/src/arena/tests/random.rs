@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::double::{Machine, Rng};
 use crate::OwnerIndex;
-use crate::arena::{Arena, Block, BlockMut, Descriptor};
+use crate::arena::{Arena, Block, BlockMut, Descriptor, Offer};
 
 const PROCESSES: usize = 4;
 
@@ -19,7 +19,7 @@ struct World {
     machine: Machine,
     processes: Vec<Process>,
     /// Offered and not taken yet: by whom, what, and its byte.
-    offers: Vec<(usize, Descriptor, u8)>,
+    offers: Vec<(usize, Offer, u8)>,
     rng: Rng,
 }
 
@@ -76,9 +76,10 @@ impl World {
                     self.offers.push((who, block.offer(), byte));
                 }
             }
-            86..91 => {
+            86..88 => drop(swap_take(&mut self.offers, rng)),
+            88..91 => {
                 if let Some((_, offer, byte)) = swap_take(&mut self.offers, rng) {
-                    let block = me.arena.take(&offer).unwrap();
+                    let block = me.arena.take(&offer.descriptor()).unwrap();
                     me.alone.push((block, byte));
                 }
             }
@@ -123,7 +124,10 @@ impl World {
         let arena = &self.processes[0].arena;
         self.offers.retain(|(by, offer, _)| {
             *by != who || {
-                assert!(arena.take(offer).is_err(), "the offer died with its owner");
+                assert!(
+                    arena.take(&offer.descriptor()).is_err(),
+                    "the offer died with its owner"
+                );
                 false
             }
         });
@@ -163,7 +167,7 @@ fn arena_random_histories_keep_every_byte() {
         }
         world.check();
         for (_, offer, _) in std::mem::take(&mut world.offers) {
-            drop(world.processes[1].arena.take(&offer).unwrap());
+            drop(world.processes[1].arena.take(&offer.descriptor()).unwrap());
         }
         for process in &mut world.processes {
             process.alone.clear();

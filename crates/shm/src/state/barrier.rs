@@ -46,7 +46,7 @@ const BY_ABORT: u64 = 0x1ff;
 /// Generations that `resets` remembers.
 const REMEMBERED: u32 = 8;
 /// The most parties that a barrier can have.
-const MAX_PARTIES: usize = ARRIVED as usize;
+pub const MAX_PARTIES: usize = ARRIVED as usize;
 
 /// The state word, as a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the barrier is broken{}; once all participants know, reset() it",
-    by.map_or_else(String::new, |owner| format!(": owner {}, which takes part, died", owner.get()))
+    by.map_or_else(String::new, |owner| format!(": {owner}, which takes part, died"))
 )]
 pub struct BarrierBroken {
     /// Who died, if it was broken by a death, and not reset since.

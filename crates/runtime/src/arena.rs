@@ -225,7 +225,7 @@ impl<'de, T: Pod> Deserialize<'de> for Shared<[T]> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = <[u8; size_of::<Descriptor>()]>::deserialize(deserializer)?;
         let descriptor: Descriptor = bytemuck::pod_read_unaligned(&bytes);
-        let Some(arena) = UNPACKING.with_borrow(Clone::clone) else {
+        let Some(arena) = unpacking_from() else {
             return Err(D::Error::custom(
                 "a Shared value can be received only as a task's argument or result",
             ));
@@ -248,6 +248,11 @@ impl<'de, T: Pod> Deserialize<'de> for Shared<[T]> {
 
 thread_local! {
     static UNPACKING: RefCell<Option<Arc<RawArena>>> = const { RefCell::new(None) };
+}
+
+/// The arena in which values that are decoded on this thread are found, if there is one.
+pub(crate) fn unpacking_from() -> Option<Arc<RawArena>> {
+    UNPACKING.with_borrow(Clone::clone)
 }
 
 /// While it lives, [`Shared`] values decoded on this thread are found in that arena.

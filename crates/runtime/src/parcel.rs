@@ -75,6 +75,8 @@ pub(crate) struct Parcel {
     pub(crate) body: Body,
     /// Blocks that the payload speaks of; kept until the message has done its work.
     pub(crate) attached: Box<[Block]>,
+    /// Its task may wait for another: nothing is sent behind it.
+    pub(crate) alone: bool,
 }
 
 /// The header as it stands at the front of a frame.

@@ -38,6 +38,8 @@ pub(crate) struct Sink {
     block_len: usize,
     /// Blocks that the items put so far speak of.
     attached: Vec<Block>,
+    /// Whether one of the items may wait for another task.
+    alone: bool,
     /// Whether a parcel says which blocks it speaks of; see [`Sink::announcing`].
     announces: bool,
     arena: Arc<RawArena>,
@@ -62,6 +64,7 @@ impl Sink {
             block: None,
             block_len: 0,
             attached: Vec::new(),
+            alone: false,
             announces: false,
             arena,
             transport,
@@ -90,6 +93,7 @@ impl Sink {
         self.spilled = false;
         self.block = None;
         self.attached.clear();
+        self.alone = false;
         self.spill.clear();
         if self.spill.capacity() > KEEP_SPILL {
             self.spill.shrink_to(KEEP_SPILL);
@@ -131,8 +135,13 @@ impl Sink {
             Err(codec::SliceError::Codec(error)) => Err(PutError::Codec(error.to_string())),
             Err(codec::SliceError::TooLong) => self.put_large(value),
         };
-        take_attachments(&mut self.attached);
+        self.alone |= take_attachments(&mut self.attached);
         put
+    }
+
+    /// Whether nothing may be put behind what was put so far.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     #[cold]
@@ -179,7 +188,7 @@ impl Sink {
     fn fenced<T: Serialize + ?Sized>(&mut self, value: &T, mark: u32) -> Result<(), PutError> {
         restart_attachments();
         let put = self.put_behind_fence(value, mark);
-        take_attachments(&mut self.attached);
+        self.alone |= take_attachments(&mut self.attached);
         put
     }
 
@@ -299,6 +308,7 @@ impl Sink {
                             attached.push(block);
                             attached.into()
                         },
+                        alone: std::mem::take(&mut self.alone),
                     });
                 }
                 None => {
@@ -313,6 +323,7 @@ impl Sink {
             message,
             body,
             attached: std::mem::take(&mut self.attached).into(),
+            alone: std::mem::take(&mut self.alone),
         })
     }
 

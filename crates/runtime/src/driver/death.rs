@@ -3,7 +3,7 @@
 //! ```text
 //!   reaped ─> take its last results ─> the message it ran: WorkerDied (or Fault)
 //!          ─> messages it had not begun: back to the front of `pending`
-//!          ─> its blocks, its claim, its lock: given back
+//!          ─> its blocks, its claim, its lock, what it had of shared state: given back
 //!          ─> its row of timings: closed
 //!          ─> the seat: a replacement, or Gone
 //! ```
@@ -148,6 +148,7 @@ impl Driver {
             &OsPark,
         );
         mapped::reclaim(&core.arena, owner);
+        core.states.give_back(&core.arena, owner);
         let phase_at_death = page.vitals.phase();
         self.seats[index].link.reset();
         self.seats[index].pid = None;
@@ -233,6 +234,7 @@ impl Driver {
                         self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
                     } else {
                         parcel.attached = message.attached;
+                        parcel.alone = message.alone;
                         unbegun.push((ticket, parcel));
                     }
                 }
@@ -267,6 +269,7 @@ impl Driver {
             match remains {
                 Remains::Unbegun(mut parcel) => {
                     parcel.attached = sent.attached;
+                    parcel.alone = sent.alone;
                     self.pending.push_front((ticket, parcel));
                 }
                 Remains::Running | Remains::Fault(_) => {

@@ -30,7 +30,8 @@ impl Driver {
     /// How many messages a worker may be sent now.
     fn wants(&self, index: usize) -> usize {
         let seat = &self.seats[index];
-        if !seat.takes_tasks() || seat.fault.is_some() {
+        let is_shut = seat.in_flight.back().is_some_and(|last| last.alone);
+        if is_shut || !seat.takes_tasks() || seat.fault.is_some() {
             return 0;
         }
         self.depth(index)
@@ -150,6 +151,7 @@ impl Driver {
         seat.in_flight.push_back(InFlight {
             ticket,
             attached: parcel.attached,
+            alone: parcel.alone,
         });
         seat.link
             .send(parcel.message, parcel.body, &core.control, index);
@@ -216,8 +218,12 @@ impl Driver {
                     message,
                     body,
                     attached: taken.attached,
+                    alone: taken.alone,
                 };
                 self.send(core, idle, taken.ticket, parcel);
+                if self.wants(idle) == 0 {
+                    break;
+                }
             }
         }
     }

@@ -217,6 +217,7 @@ impl Link {
                                 message,
                                 body: in_place(&bytes, message),
                                 attached: Box::default(),
+                                alone: false,
                             }),
                             None => Remains::Fault("a task's slot was overwritten".to_owned()),
                         }

@@ -212,6 +212,7 @@ impl Pipe {
                 message,
                 body,
                 attached: Box::default(),
+                alone: false,
             }),
             None => Remains::Running,
         }

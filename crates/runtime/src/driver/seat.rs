@@ -42,6 +42,8 @@ pub(crate) struct InFlight {
     pub(crate) ticket: Ticket,
     /// Blocks that the message speaks of.
     pub(crate) attached: Box<[Block]>,
+    /// Nothing is sent behind it.
+    pub(crate) alone: bool,
 }
 
 /// A place in the pool.

@@ -228,6 +228,7 @@ fn cannot_pack(error: PutError, sink: &mut Sink, items: u32) -> Parcel {
             message,
             body: Body::Inline(InPlace::EMPTY),
             attached: Box::default(),
+            alone: false,
         },
     }
 }

@@ -1,0 +1,106 @@
+//! All shared state of a pool, as its supervisor keeps it: what must hear of a death.
+//!
+//! The registry holds no block. Whoever has the last handle, in whatever process, frees the
+//! memory at once, and nobody has to be asked; what stands here is the descriptor, which by
+//! its generation leads to nothing any more once that has happened. So state whose handles in
+//! the supervisor are all gone is given back to as long as a worker has one, and state that is
+//! gone is forgotten the next time somebody looks: at a death, or when the list has doubled.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use forkyard_shm::OwnerIndex;
+
+use super::kind::Kind;
+use crate::arena::{Descriptor, RawArena};
+use crate::mapped::Laid;
+
+/// The list is looked through for what is gone when it has grown to this, at least.
+const FIRST_LOOK: usize = 64;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(Mutex<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    entries: Vec<Entry>,
+    look_at: usize,
+    /// The pool has ended: what is made now would never hear of it.
+    ended: bool,
+}
+
+/// The pool has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended;
+
+#[derive(Debug)]
+struct Entry {
+    descriptor: Descriptor,
+    /// As it was made: a peer cannot change it here.
+    count: usize,
+    tell: fn(&RawArena, &Entry, News) -> bool,
+}
+
+/// What happened in the pool.
+#[derive(Debug, Clone, Copy)]
+enum News {
+    /// This process is gone.
+    Died(OwnerIndex),
+    /// All are.
+    Ended,
+}
+
+/// Tells one primitive. Whether it is still there.
+fn tell<K: Kind>(arena: &RawArena, entry: &Entry, news: News) -> bool {
+    let Ok(laid) = Laid::<K>::meet_again(arena, &entry.descriptor, entry.count) else {
+        return false;
+    };
+    match news {
+        News::Died(dead) => K::give_back(&laid.get(), dead),
+        News::Ended => K::end(&laid.get()),
+    }
+    true
+}
+
+impl Registry {
+    fn list(&self) -> MutexGuard<'_, List> {
+        // Entries are whole at every instant.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what was just made, before anybody else can know of it.
+    pub(crate) fn enter<K: Kind>(&self, arena: &RawArena, laid: &Laid<K>) -> Result<(), Ended> {
+        let mut list = self.list();
+        if list.ended {
+            return Err(Ended);
+        }
+        if list.entries.len() >= list.look_at {
+            list.entries
+                .retain(|entry| arena.is_common(&entry.descriptor));
+            list.look_at = (2 * list.entries.len()).max(FIRST_LOOK);
+        }
+        list.entries.push(Entry {
+            descriptor: laid.descriptor(),
+            count: laid.count(),
+            tell: tell::<K>,
+        });
+        Ok(())
+    }
+
+    /// Gives back what `dead` had in any of them. It was reaped, and no other process has its
+    /// number yet.
+    pub(crate) fn give_back(&self, arena: &RawArena, dead: OwnerIndex) {
+        self.tell_all(arena, News::Died(dead));
+    }
+
+    /// No process of the pool is left: whoever still waits for one is told.
+    pub(crate) fn end(&self, arena: &RawArena) {
+        self.list().ended = true;
+        self.tell_all(arena, News::Ended);
+    }
+
+    fn tell_all(&self, arena: &RawArena, news: News) {
+        let tell = |entry: &Entry| (entry.tell)(arena, entry, news);
+        self.list().entries.retain(tell);
+    }
+}

@@ -27,6 +27,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::GiveBack;
 use super::bell::Bell;
 use super::deadline::Deadline;
@@ -96,7 +98,7 @@ impl State {
 }
 
 /// A participant died, or somebody aborted or reset the barrier: not all come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error(
     "the barrier is broken{}; once all participants know, reset() it",
     by.map_or_else(String::new, |owner| format!(": {owner}, which takes part, died"))
@@ -107,7 +109,7 @@ pub struct BarrierBroken {
 }
 
 /// Why a wait at a barrier ended alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WaitError {
     /// Not all come.
     #[error(transparent)]
@@ -118,7 +120,7 @@ pub enum WaitError {
 }
 
 /// All came, and the caller was one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Passed {
     /// It came last: exactly one does in each generation.
     Last,

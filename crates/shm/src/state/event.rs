@@ -26,6 +26,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::GiveBack;
 use super::deadline::Deadline;
 use super::place::InPlace;
@@ -47,7 +49,7 @@ fn promise_of(owner: OwnerIndex) -> u32 {
 }
 
 /// The event will not be set by whom it was to be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EventBroken {
     /// Whoever had promised to set the event died before it did.
     #[error(
@@ -60,7 +62,7 @@ pub enum EventBroken {
 }
 
 /// Why a wait for an event ended without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EventWaitError {
     /// It will not be set.
     #[error(transparent)]

@@ -26,6 +26,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::GiveBack;
 use super::bell::Bell;
 use super::deadline::Deadline;
@@ -61,7 +63,7 @@ unsafe impl InPlace for Cell {}
 unsafe impl InPlace for Core {}
 
 /// No permit is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("all {permits} permits of the semaphore are held; try again, or wait longer")]
 pub struct NoPermit {
     /// How many there are.

@@ -12,6 +12,7 @@ mod shutdown;
 mod signals;
 mod sizes;
 mod start;
+mod state;
 mod threads;
 mod timings;
 mod trust;
@@ -35,6 +36,7 @@ fn main() {
         signals::SCENARIOS,
         sizes::SCENARIOS,
         start::SCENARIOS,
+        state::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,
         trust::SCENARIOS,

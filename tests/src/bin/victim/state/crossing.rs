@@ -1,0 +1,161 @@
+//! How handles cross, what they are worth elsewhere, and how long what they stand for lives.
+
+use forkyard::{Event, Queue, SharedArray, SharedCell, SharedMutex, StartMethod, StateError};
+use serde::{Deserialize, Serialize};
+use tests::gate;
+use tests::victim::send;
+
+use super::{all_ok, died, hold_on, no_block_is_left, say_who, who_said};
+use crate::setup::{Setup, works};
+
+/// Handles of every kind, and some twice, in a value of the user's own.
+#[derive(Serialize, Deserialize)]
+struct Bundle {
+    mutex: SharedMutex<[u32; 3]>,
+    same: Option<SharedMutex<[u32; 3]>>,
+    cells: Vec<SharedCell<f64>>,
+    flags: SharedArray<bool>,
+    event: Event,
+    queue: Queue<[u8; 5]>,
+    text: String,
+}
+
+fn use_all(bundle: Bundle) -> Bundle {
+    {
+        let mut data = bundle.mutex.lock().expect("sound");
+        data[1] = 4;
+        let same = bundle.same.as_ref().expect("it was sent");
+        assert!(same.try_lock().is_err(), "it is one lock");
+    }
+    for (n, cell) in bundle.cells.iter().enumerate() {
+        cell.fetch_add(n as f64);
+    }
+    bundle.flags[2].store(true);
+    bundle.queue.push(*b"bytes").expect("there is room");
+    bundle.event.set();
+    bundle
+}
+
+/// Sent twice, in a vector, in an option, in a struct, in a `map`, and back as a result.
+pub(super) fn crossing(setup: &Setup) {
+    let pool = setup.pool(2);
+    let mutex = pool.mutex([1_u32, 2, 3]).expect("a mutex");
+    let bundle = |text: &str| Bundle {
+        mutex: mutex.clone(),
+        same: Some(mutex.clone()),
+        cells: (0..60).map(|_| pool.cell(0.5).expect("a cell")).collect(),
+        flags: pool.array(4).expect("an array"),
+        event: pool.event().expect("an event"),
+        queue: pool.queue(3).expect("a queue"),
+        text: text.to_owned(),
+    };
+    let small = bundle("small");
+    let back = pool
+        .submit(use_all, bundle("alone"))
+        .join()
+        .expect("it comes back");
+    assert_eq!(back.cells[59].load(), 59.5);
+    assert_eq!(back.queue.try_pop(), Ok(*b"bytes"));
+    assert!(back.event.is_set() && back.flags[2].load() && !back.flags[1].load());
+    assert_eq!(*mutex.lock().expect("sound"), [1, 4, 3]);
+    let long = "x".repeat(100_000);
+    let more = all_ok(pool.map(use_all, [small, bundle(&long), bundle("third")]));
+    assert_eq!(more[1].text.len(), 100_000);
+    // What comes back is the same place.
+    *more[2].mutex.lock().expect("sound") = [9; 3];
+    assert_eq!(*mutex.lock().expect("sound"), [9; 3]);
+    assert_eq!(
+        format!("{:?}", more[0].flags),
+        "[false, false, true, false]"
+    );
+    drop((back, more, mutex));
+    no_block_is_left(&pool);
+}
+
+/// A handle means nothing in another pool, nor in another serializer, and says so.
+pub(super) fn foreign(setup: &Setup) {
+    let one = setup.pool(1);
+    let mine = one.mutex(1_u64).expect("a mutex");
+    let outside = serde_json::to_string(&mine).expect_err("not here");
+    assert!(
+        outside.to_string().contains("its pool's memory"),
+        "{outside}"
+    );
+    let inside = serde_json::from_str::<Event>("[0]").expect_err("not here");
+    assert!(!inside.to_string().is_empty());
+    if setup.method == StartMethod::Fork {
+        return; // one pool at a time
+    }
+    let two = setup.pool(1);
+    let task = |mutex: SharedMutex<u64>| *mutex.lock().expect("sound");
+    let refused = two.submit(task, mine.clone()).join().expect_err("foreign");
+    assert!(refused.to_string().contains("another pool"), "{refused}");
+    assert_eq!(one.submit(task, mine).join(), Ok(1));
+    works(&two);
+}
+
+/// What cannot be is refused by name.
+pub(super) fn limits(setup: &Setup) {
+    let builder = setup.builder().workers(1).arena_limit(1 << 20);
+    let pool = builder.build().expect("a pool");
+    let refused = [
+        pool.semaphore(0).expect_err("none"),
+        pool.barrier(40_000).expect_err("too many"),
+        pool.queue::<u8>(0).expect_err("none"),
+        pool.queue::<u8>(1 << 24).expect_err("too many"),
+    ];
+    for error in refused {
+        assert!(matches!(error, StateError::Count { .. }), "{error}");
+    }
+    let large = pool.queue::<u64>(1 << 20).expect_err("too large");
+    assert!(matches!(large, StateError::Memory { .. }), "{large}");
+    assert!(large.to_string().contains("limit"), "{large}");
+    assert!(pool.array::<u64>(0).expect("an empty array").is_empty());
+    works(&pool);
+}
+
+fn keep_and_die(mutex: SharedMutex<u64>) -> u64 {
+    let _held = mutex.lock().expect("sound");
+    say_who("holds the last");
+    hold_on()
+}
+
+/// The supervisor has let go of a mutex that two workers use: the death of one is the other's
+/// to learn all the same, and then the memory is back.
+pub(super) fn dropped(setup: &Setup) {
+    let pool = setup.pool(2);
+    let mutex = pool.mutex(3_u64).expect("a mutex");
+    let doomed = pool.submit(keep_and_die, mutex.clone());
+    let (_, pid) = who_said("holds the last");
+    let task = |mutex: SharedMutex<u64>| {
+        gate::say("wants the last", "");
+        mutex
+            .lock()
+            .map_or_else(|died| *died.guard + 1, |guard| *guard)
+    };
+    let waits = pool.submit(task, mutex.clone());
+    drop(mutex);
+    gate::wait("wants the last");
+    send(pid, forkyard_os::process::Signal::Kill);
+    died(&doomed.join());
+    assert_eq!(waits.join(), Ok(4));
+    no_block_is_left(&pool);
+}
+
+/// Thousands, one after another: what is let go of is used again.
+pub(super) fn many(setup: &Setup) {
+    let pool = setup.pool(1);
+    let mut reserved = 0;
+    for round in 0..10_000_u32 {
+        let mutex = pool.mutex(round).expect("a mutex");
+        if round % 500 == 0 {
+            let task = |mutex: SharedMutex<u32>| *mutex.lock().expect("sound");
+            assert_eq!(pool.submit(task, mutex).join(), Ok(round));
+        }
+        if round == 2_000 {
+            reserved = pool.arena().stats().reserved_bytes;
+        }
+    }
+    assert_eq!(pool.arena().stats().reserved_bytes, reserved);
+    no_block_is_left(&pool);
+}

@@ -20,7 +20,7 @@ use forkyard_shm::lane::{SupervisorLane, WorkerLane};
 use forkyard_shm::layout::Shape;
 
 use crate::bootstrap::unlink_all;
-pub(crate) use laid::{Laid, bytes as laid_bytes};
+pub(crate) use laid::{Laid, MeetError, bytes as laid_bytes};
 
 /// Lays a new control segment out.
 fn create_control(segment: &Segment, shape: Shape, identity: Identity) -> Control {

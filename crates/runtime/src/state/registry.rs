@@ -9,10 +9,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use forkyard_shm::OwnerIndex;
+use forkyard_shm::arena::Fault;
 
 use super::kind::Kind;
 use crate::arena::{Descriptor, RawArena};
-use crate::mapped::Laid;
+use crate::mapped::{Laid, MeetError};
 
 /// The list is looked through for what is gone when it has grown to this, at least.
 const FIRST_LOOK: usize = 64;
@@ -50,10 +51,16 @@ enum News {
     Ended,
 }
 
-/// Tells one primitive. Whether it is still there.
+/// Tells one primitive. Whether it may still be there.
 fn tell<K: Kind>(arena: &RawArena, entry: &Entry, news: News) -> bool {
-    let Ok(laid) = Laid::<K>::meet_again(arena, &entry.descriptor, entry.count) else {
-        return false;
+    let laid = match Laid::<K>::meet_again(arena, &entry.descriptor, entry.count) {
+        Ok(laid) => laid,
+        // This process made the block, so it had its extent mapped, and has it mostly still.
+        Err(MeetError::Block(Fault::Extent(error))) => {
+            tracing::error!(%error, ?news, "shared state cannot be told: whoever waits there waits on");
+            return true;
+        }
+        Err(_) => return false,
     };
     match news {
         News::Died(dead) => K::give_back(&laid.get(), dead),

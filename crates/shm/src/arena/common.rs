@@ -54,13 +54,17 @@ impl Arena {
         Ok(Common { hold, view })
     }
 
-    /// Whether the common block that is meant is still held by anybody.
+    /// Whether the common block that is meant is still held by anybody, as far as one can see:
+    /// also when its extent cannot be mapped.
     #[must_use]
     pub fn is_common(&self, named: &Descriptor) -> bool {
-        self.checked(named).is_ok_and(|mapping| {
-            let header = mapping.header(named.block);
-            header.look().is(Kind::Common, named.generation)
-        })
+        match self.checked(named) {
+            Ok(mapping) => {
+                let header = mapping.header(named.block);
+                header.look().is(Kind::Common, named.generation)
+            }
+            Err(fault) => matches!(fault, Fault::Extent(_)),
+        }
     }
 }
 

@@ -15,6 +15,12 @@ tests::on_every_way! {
 
 tests::on_both_paths! {
     a_panic_breaks_a_mutex => |way| victim!(way, "state/panic").passes();
+    locks_and_permits_outlive_random_deaths => |way| victim!(way, "state/lock-deaths").passes();
+    waiting_takes_no_cpu => |way| {
+        if tests::census::can_see() {
+            victim!(way, "state/idle").passes();
+        }
+    };
     a_semaphore_is_a_limit => |way| victim!(way, "state/semaphore").passes();
     permits_of_the_dead_come_back => |way| victim!(way, "state/permits").passes();
     waiting_counts_to_the_lock_stage => |way| victim!(way, "state/lock-stage").passes();

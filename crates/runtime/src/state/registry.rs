@@ -111,3 +111,95 @@ impl Registry {
         self.list().entries.retain(tell);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use forkyard_shm::layout::Shape;
+
+    use super::super::kind::{EventKind, MutexKind, QueueKind};
+    use super::super::wait::StatePark;
+    use super::*;
+    use crate::bootstrap::identity;
+    use crate::mapped::{PoolMemory, attach_arena, laid_bytes};
+
+    const WORKER: OwnerIndex = OwnerIndex::new(1);
+
+    /// The memory of a pool without processes, as its supervisor and one worker have it.
+    fn pool() -> (PoolMemory, RawArena, RawArena) {
+        let shape = Shape {
+            workers: 1,
+            slots: 2,
+        };
+        let memory = PoolMemory::create(shape, identity()).unwrap();
+        let attach = |owner| attach_arena(memory.control(), memory.name(), owner);
+        let (supervisor, worker) = (attach(OwnerIndex::SUPERVISOR), attach(WORKER));
+        (memory, supervisor, worker)
+    }
+
+    fn make<K: Kind>(arena: &RawArena, count: usize) -> Laid<K> {
+        Laid::make(arena.alloc(laid_bytes::<K>(count)).unwrap(), count).unwrap()
+    }
+
+    #[test]
+    fn who_expects_something_else_is_refused() {
+        let (_memory, supervisor, worker) = pool();
+        let queue = make::<QueueKind<u32>>(&supervisor, 5);
+        let named = queue.descriptor();
+        let met = Laid::<QueueKind<u32>>::meet(&worker, &named).unwrap();
+        assert_eq!((met.count(), met.owner()), (5, WORKER));
+        let other = Laid::<QueueKind<u64>>::meet(&worker, &named).err();
+        assert!(matches!(
+            other,
+            Some(MeetError::Other { item_bytes: 4, .. })
+        ));
+        assert!(Laid::<EventKind>::meet(&worker, &named).is_err());
+        // A descriptor that names less than there is leads to nothing beyond it.
+        for len in [335, 64, 10, 0] {
+            let short = Descriptor { len, ..named };
+            let cut = Laid::<QueueKind<u32>>::meet(&worker, &short).err();
+            assert!(matches!(cut, Some(MeetError::Place(_))), "{len}: {cut:?}");
+        }
+    }
+
+    #[test]
+    fn a_death_is_told_though_the_supervisor_has_no_handle() {
+        let (_memory, supervisor, worker) = pool();
+        let registry = Registry::default();
+        let made = make::<MutexKind<u64>>(&supervisor, 1);
+        registry.enter(&supervisor, &made).unwrap();
+        let met = Laid::<MutexKind<u64>>::meet(&worker, &made.descriptor()).unwrap();
+        drop(made);
+        core::mem::forget(met.get().lock(WORKER, &StatePark).unwrap());
+        registry.give_back(&supervisor, OwnerIndex::new(2));
+        assert_eq!(registry.list().entries.len(), 1);
+        registry.give_back(&supervisor, WORKER);
+        assert_eq!(
+            met.get().lock(WORKER, &StatePark).unwrap_err().owner,
+            WORKER
+        );
+        drop(met);
+        assert_eq!(
+            supervisor.stats().live_blocks,
+            0,
+            "the registry holds nothing"
+        );
+        registry.give_back(&supervisor, WORKER);
+        assert_eq!(registry.list().entries.len(), 0, "and forgets it");
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let (_memory, supervisor, _worker) = pool();
+        let registry = Registry::default();
+        let kept = make::<EventKind>(&supervisor, 1);
+        registry.enter(&supervisor, &kept).unwrap();
+        for _ in 0..10 * FIRST_LOOK {
+            let made = make::<EventKind>(&supervisor, 1);
+            registry.enter(&supervisor, &made).unwrap();
+        }
+        assert!(registry.list().entries.len() <= FIRST_LOOK);
+        registry.end(&supervisor);
+        assert!(kept.get().wait(&StatePark).is_err());
+        assert_eq!(registry.enter(&supervisor, &kept), Err(Ended));
+    }
+}

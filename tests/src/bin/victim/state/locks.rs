@@ -5,9 +5,9 @@ use std::time::Duration;
 use forkyard::state::{NotLocked, OwnerDied};
 use forkyard::{ProcessTimings, Semaphore, SharedCell, SharedMutex};
 use tests::gate;
-use tests::patience::observe_for;
+use tests::patience::{LIVENESS, observe_for, until};
 
-use super::{all_ok, died, hold_on, kill_who_said, no_block_is_left, say_who, waiting};
+use super::{all_ok, died, hold_on, kill_one, kill_who_said, no_block_is_left, say_who, waiting};
 use crate::setup::{Setup, works};
 
 /// Two numbers that are always equal when nobody holds the lock.
@@ -95,6 +95,60 @@ pub(super) fn panic(setup: &Setup) {
     assert_eq!((*late.guard, late.owner.worker()), ([2, 1], Some(0)));
     drop(late);
     assert!(pool.close().deaths.is_empty());
+}
+
+/// Adds, with a permit, and puts right what a dead one has left.
+fn add_and_repair((pair, permits): (Pair, Semaphore)) {
+    for _ in 0..TIMES {
+        let _permit = permits.acquire();
+        let mut pair = pair.lock().unwrap_or_else(|OwnerDied { mut guard, .. }| {
+            guard[1] = guard[0];
+            guard.repair();
+            guard
+        });
+        assert_eq!(pair[0], pair[1], "nobody is told of a half change");
+        pair[0] += 1;
+        pair[1] += 1;
+    }
+}
+
+const TIMES: u64 = 300;
+
+/// Holders are killed at random, at whatever point: no lock and no permit is lost, no half
+/// change goes unnoticed, and what was done was counted.
+pub(super) fn deaths(setup: &Setup) {
+    let pool = setup.builder().workers(4).most_failed_starts(1000);
+    let pool = pool.build().expect("a pool");
+    let pair = pool.mutex([0_u64; 2]).expect("a mutex");
+    let permits = pool.semaphore(3).expect("a semaphore");
+    let (mut done, mut dead) = (0, 0);
+    for round in 0..15 {
+        let argument = || (pair.clone(), permits.clone());
+        let tasks: Vec<_> = (0..6)
+            .map(|_| pool.submit(add_and_repair, argument()))
+            .collect();
+        kill_one(&pool, 2 * round);
+        kill_one(&pool, 2 * round + 1);
+        for task in tasks {
+            match task.join() {
+                Ok(()) => done += 1,
+                gone => {
+                    died(&gone);
+                    dead += 1;
+                }
+            }
+        }
+    }
+    add_and_repair((pair.clone(), permits.clone()));
+    done += 1;
+    let [sum, _] = *pair.lock().expect("repaired");
+    let most = (done + dead) * TIMES;
+    assert!((done * TIMES..=most).contains(&sum), "{sum} of {most}");
+    // A worker may have died without a task in hand a moment ago.
+    until("every permit is back", LIVENESS, || {
+        (permits.free() == 3).then_some(())
+    });
+    works(&pool);
 }
 
 /// Never more than there are permits.

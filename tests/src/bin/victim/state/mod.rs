@@ -15,7 +15,7 @@ use std::time::Duration;
 use forkyard::{Pool, TaskError};
 use forkyard_os::process::Signal;
 use tests::gate;
-use tests::patience::{LIVENESS, until};
+use tests::patience::{LIVENESS, observe_for, until};
 use tests::victim::send;
 
 use crate::Scenario;
@@ -24,6 +24,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("state/counter", locks::counter),
     ("state/case-42", locks::case_42),
     ("state/panic", locks::panic),
+    ("state/lock-deaths", locks::deaths),
     ("state/semaphore", locks::semaphore),
     ("state/permits", locks::permits),
     ("state/lock-stage", locks::lock_stage),
@@ -39,6 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("state/limits", crossing::limits),
     ("state/dropped", crossing::dropped),
     ("state/many", crossing::many),
+    ("state/idle", progress::idle),
     ("state/behind-pending", progress::behind_pending),
     ("state/behind-waiting", progress::behind_waiting),
     ("state/behind-result", progress::behind_result),
@@ -80,6 +82,20 @@ fn hold_on() -> ! {
     }
 }
 
+/// Kills a worker at whatever it does, after a time that is another one each time.
+fn kill_one(pool: &Pool, round: u64) {
+    observe_for(Duration::from_micros(100 + 173 * round % 2000));
+    let rows = pool.timings();
+    let live: Vec<i32> = rows
+        .iter()
+        .filter(|row| row.exit.is_none() && row.pid > 0)
+        .map(|row| row.pid)
+        .collect();
+    if let Some(pid) = live.get(round as usize % live.len().max(1)) {
+        send(*pid, Signal::Kill);
+    }
+}
+
 /// Runs `wait` in a thread. It will mostly wait when this comes back; whether it does, or is
 /// only about to, must make no difference.
 fn waiting<R: Send + 'static>(wait: impl FnOnce() -> R + Send + 'static) -> JoinHandle<R> {
@@ -89,7 +105,7 @@ fn waiting<R: Send + 'static>(wait: impl FnOnce() -> R + Send + 'static) -> Join
         wait()
     });
     starts.recv().expect("the thread starts");
-    tests::patience::observe_for(Duration::from_millis(3));
+    observe_for(Duration::from_millis(3));
     thread
 }
 

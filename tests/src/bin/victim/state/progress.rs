@@ -1,8 +1,13 @@
 //! The supervisor, or a task, waits in shared state for what another task does, and nobody
 //! joins: that other task must be run all the same.
 
+use std::time::Duration;
+
+use forkyard::state::PopError;
 use forkyard::{ChunkSize, Event, Queue};
 use serde_bytes::ByteBuf;
+use tests::census;
+use tests::patience::observe_for;
 
 use super::all_ok;
 use crate::setup::{Setup, works};
@@ -10,6 +15,31 @@ use crate::setup::{Setup, works};
 fn set(event: Event) {
     event.set();
 }
+
+/// Who waits in shared state, on both sides, takes no CPU.
+pub(super) fn idle(setup: &Setup) {
+    let pool = setup.pool(2);
+    let (go, queue) = (pool.event(), pool.queue::<u8>(1));
+    let (go, queue) = (go.expect("an event"), queue.expect("a queue"));
+    let task = |(go, n): (Event, u64)| go.wait().map(|()| n);
+    let tasks: Vec<_> = (0..4).map(|n| pool.submit(task, (go.clone(), n))).collect();
+    let waits = super::waiting(move || queue.pop());
+    let tag = std::env::var("FY_TEST_TAG").expect("a tag");
+    let processes = census::tagged(&format!("FY_TEST_TAG={tag}"));
+    let used = || -> u64 { processes.iter().map(|pid| census::cpu_ns(*pid)).sum() };
+    let before = used();
+    observe_for(OBSERVED);
+    let used = Duration::from_nanos(used() - before);
+    assert!(used < OBSERVED / 50, "{used:?} of {OBSERVED:?}");
+    go.set();
+    for (n, task) in (0..).zip(tasks) {
+        assert_eq!(task.join(), Ok(Ok(n)));
+    }
+    pool.close();
+    assert_eq!(waits.join().expect("no hang"), Err(PopError::Closed));
+}
+
+const OBSERVED: Duration = Duration::from_secs(2);
 
 /// The one that is waited for comes behind more tasks than lanes and pipes hold.
 pub(super) fn behind_pending(setup: &Setup) {

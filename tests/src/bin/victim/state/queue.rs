@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use forkyard::state::{PopError, PushError};
-use forkyard::{Pool, Queue, SharedArray};
-use forkyard_os::process::Signal;
-use tests::patience::observe_for;
-use tests::victim::send;
+use forkyard::{Queue, SharedArray};
 
-use super::{all_ok, died};
+use super::{all_ok, died, kill_one};
 use crate::setup::{Setup, works};
 
 /// What a task of either side is given.
@@ -66,20 +63,6 @@ pub(super) fn sums(setup: &Setup) {
     assert_eq!(eaten, 3 * ITEMS);
     assert!(popped.values().all(|times| times == 1));
     assert_eq!((queue.len(), queue.capacity()), (0, 8));
-}
-
-/// Kills a worker at whatever it does, after a time that is another one each time.
-fn kill_one(pool: &Pool, round: u64) {
-    observe_for(Duration::from_micros(100 + 173 * round % 2000));
-    let rows = pool.timings();
-    let live: Vec<i32> = rows
-        .iter()
-        .filter(|row| row.exit.is_none() && row.pid > 0)
-        .map(|row| row.pid)
-        .collect();
-    if let Some(pid) = live.get(round as usize % live.len().max(1)) {
-        send(*pid, Signal::Kill);
-    }
 }
 
 const ROUNDS: u64 = 12;

@@ -30,6 +30,7 @@ tests::on_both_paths! {
     a_closed_queue_wakes_all => |way| victim!(way, "state/closed-queue").passes();
     handles_cross_in_any_value => |way| victim!(way, "state/crossing").passes();
     another_pool_refuses_a_handle => |way| victim!(way, "state/foreign").passes();
+    a_forged_handle_is_an_error => |way| victim!(way, "state/forged").passes();
     what_cannot_be_made_says_why => |way| victim!(way, "state/limits").passes();
     thousands_leave_nothing => |way| victim!(way, "state/many").passes();
     who_is_waited_for_may_be_pending => |way| victim!(way, "state/behind-pending").passes();

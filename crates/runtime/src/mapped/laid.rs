@@ -13,7 +13,7 @@
 //! handle on it lives anywhere (the arena's promise). So all who touch the bytes do so
 //! through this file. They lay the same over them, because the stamp says which primitive,
 //! what size and alignment its items have, and how many there are, and whoever expects
-//! something else is refused. (Two items of one size and alignment may differ in their type:
+//! something else is refused, as is a descriptor that does not begin where the block does. (Two items of one size and alignment may differ in their type:
 //! they are plain data, and any bytes are a value of either.) A process that writes over the
 //! stamp, past this interface, can make those who attach later lay something else: still
 //! within the block, of types for which any bytes are a value.
@@ -44,6 +44,9 @@ pub(crate) enum MeetError {
     /// There is no such block.
     #[error(transparent)]
     Block(#[from] Fault),
+    /// It names what lies within.
+    #[error("what was sent names byte {0} of a block of shared state, which begins at byte 0")]
+    Part(u64),
     /// There is something else in it.
     #[error(
         "what was sent is no {expected} of this type: its block is marked as of kind {kind}, with items of {item_bytes} bytes"
@@ -88,6 +91,9 @@ impl<K: Kind> Laid<K> {
     /// # Errors
     /// [`MeetError`], for any bytes that a peer may have sent.
     pub(crate) fn meet(arena: &RawArena, descriptor: &Descriptor) -> Result<Self, MeetError> {
+        if descriptor.offset != 0 {
+            return Err(MeetError::Part(descriptor.offset));
+        }
         let mut laid = Self {
             block: arena.meet(descriptor)?,
             count: 0,
@@ -102,7 +108,7 @@ impl<K: Kind> Laid<K> {
                 item_bytes: found.item_bytes,
             });
         }
-        laid.try_get()?;
+        laid.take_all()?;
         Ok(laid)
     }
 
@@ -120,7 +126,7 @@ impl<K: Kind> Laid<K> {
             count,
             of: PhantomData,
         };
-        laid.try_get()?;
+        laid.take_all()?;
         Ok(laid)
     }
 
@@ -131,8 +137,8 @@ impl<K: Kind> Laid<K> {
         unsafe { Place::attach(self.block.as_ptr(), self.block.len()) }
     }
 
-    #[inline]
-    fn try_get(&self) -> Result<K::In<'_>, PlaceError> {
+    /// The stamp, and the primitive behind it, from a block that may not be what it should.
+    fn take_all(&self) -> Result<K::In<'_>, PlaceError> {
         let mut place = self.place();
         place.take::<StampCell>()?;
         K::lay(&mut place, self.count)
@@ -141,7 +147,13 @@ impl<K: Kind> Laid<K> {
     /// The primitive.
     #[inline]
     pub(crate) fn get(&self) -> K::In<'_> {
-        match self.try_get() {
+        // SAFETY: the stamp was taken from the front of this block when the handle was made, so
+        // this stays within the block or at its end; otherwise as in `place`.
+        let mut behind_stamp = unsafe {
+            let bytes = self.block.as_ptr().add(size_of::<StampCell>());
+            Place::attach(bytes, self.block.len() - size_of::<StampCell>())
+        };
+        match K::lay(&mut behind_stamp, self.count) {
             Ok(primitive) => primitive,
             Err(_) => unreachable!("it was laid over this block before, of this length"),
         }

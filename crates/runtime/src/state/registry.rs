@@ -159,6 +159,13 @@ mod tests {
             let cut = Laid::<QueueKind<u32>>::meet(&worker, &short).err();
             assert!(matches!(cut, Some(MeetError::Place(_))), "{len}: {cut:?}");
         }
+        let inner = Descriptor {
+            offset: 64,
+            len: named.len - 64,
+            ..named
+        };
+        let within = Laid::<QueueKind<u32>>::meet(&worker, &inner).err();
+        assert!(matches!(within, Some(MeetError::Part(64))));
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl Common {
     }
 
     /// Who this process is in the arena of the block.
+    #[inline]
     #[must_use]
     pub fn owner(&self) -> OwnerIndex {
         self.hold

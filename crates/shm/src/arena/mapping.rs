@@ -206,6 +206,7 @@ impl Mapping {
             && self.header(block).abandon(self.core.owner, generation) == Left::Freed
     }
 
+    #[inline]
     pub(super) fn owner(&self) -> OwnerIndex {
         self.core.owner
     }

@@ -39,6 +39,7 @@ impl<'m, T: Shareable> SharedArray<'m, T> {
     ///
     /// # Errors
     /// [`PlaceError::TooSmall`].
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, len: usize) -> Result<Self, PlaceError> {
         place.take_slice(len).map(|cells| Self { cells })
     }

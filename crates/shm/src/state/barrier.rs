@@ -179,6 +179,7 @@ impl<'m> Barrier<'m> {
     ///
     /// # Errors
     /// [`PlaceError`]; there can be 1 to 32767 parties.
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, parties: usize) -> Result<Self, PlaceError> {
         Self::over(place.take()?, parties)
     }
@@ -187,6 +188,7 @@ impl<'m> Barrier<'m> {
     ///
     /// # Errors
     /// [`PlaceError::Count`].
+    #[inline]
     pub fn over(core: &'m BarrierCore, parties: usize) -> Result<Self, PlaceError> {
         check_count(parties, MAX_PARTIES)?;
         let parties = parties as u64;

@@ -92,6 +92,7 @@ impl<'m> Semaphore<'m> {
     ///
     /// # Errors
     /// [`PlaceError`]; there can be 1 to [`MAX_PERMITS`].
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, permits: usize) -> Result<Self, PlaceError> {
         check_count(permits, MAX_PERMITS)?;
         let core = place.take()?;

@@ -242,6 +242,7 @@ impl<'m, T: Pod + Send> Queue<'m, T> {
     ///
     /// # Errors
     /// [`PlaceError`]; there can be 1 to [`MAX_CAPACITY`] items.
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, capacity: usize) -> Result<Self, PlaceError> {
         check_count(capacity, MAX_CAPACITY)?;
         let head = place.take()?;

@@ -1,7 +1,7 @@
 //! How handles cross, what they are worth elsewhere, and how long what they stand for lives.
 
 use forkyard::{Event, Queue, SharedArray, SharedCell, SharedMutex, StartMethod, StateError};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tests::gate;
 use tests::victim::send;
 
@@ -92,6 +92,61 @@ pub(super) fn foreign(setup: &Setup) {
     assert!(refused.to_string().contains("another pool"), "{refused}");
     assert_eq!(one.submit(task, mine).join(), Ok(1));
     works(&two);
+}
+
+/// A queue when it is sent, an event when it comes.
+struct Disguised(Option<Queue<u64>>);
+
+impl Serialize for Disguised {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().expect("a queue").serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Disguised {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Event::deserialize(deserializer).map(|_| Self(None))
+    }
+}
+
+/// As many bytes as a descriptor has when it is sent, a handle when it comes.
+struct Noise(u64);
+
+impl Serialize for Noise {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let word =
+            |at: u32| (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(at) >> 59) as u8;
+        // Most bytes small or zero: near what a descriptor looks like.
+        let bytes: [u8; 32] = std::array::from_fn(|n| word(7 * n as u32) & word(11 * n as u32));
+        bytes.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Noise {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Queue::<u64>::deserialize(deserializer).map(|queue| Self(queue.capacity() as u64))
+    }
+}
+
+/// A descriptor that leads to something else, or nowhere, is an error of the one who got it.
+pub(super) fn forged(setup: &Setup) {
+    let pool = setup.pool(1);
+    let queue = pool.queue::<u64>(4).expect("a queue");
+    let sent = pool.submit(|_: Disguised| (), Disguised(Some(queue.clone())));
+    let refused = sent.join().expect_err("no event").to_string();
+    assert!(refused.contains("is no Event"), "{refused}");
+    let returned = pool.submit(|queue: Queue<u64>| Disguised(Some(queue)), queue.clone());
+    let Err(refused) = returned.join() else {
+        panic!("a queue is no event");
+    };
+    assert!(refused.to_string().contains("is no Event"), "{refused}");
+    let _block = pool.arena().copy_from(&[1_u64; 64]).expect("a block");
+    for result in pool.map(Noise, 0..2_000) {
+        // What leads to the queue by chance is the queue.
+        assert!(result.is_err() || result.is_ok_and(|noise| noise.0 == 4));
+    }
+    assert_eq!(queue.try_push(1), Ok(()));
+    works(&pool);
 }
 
 /// What cannot be is refused by name.

@@ -37,6 +37,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("state/closed-queue", queue::closed),
     ("state/crossing", crossing::crossing),
     ("state/foreign", crossing::foreign),
+    ("state/forged", crossing::forged),
     ("state/limits", crossing::limits),
     ("state/dropped", crossing::dropped),
     ("state/many", crossing::many),

@@ -34,10 +34,10 @@
 //!
 //! # Nobody waits for the dead
 //! What a process had when it died is given back as soon as it was reaped, and before another
-//! takes its place, whether or not the supervisor itself still has a handle. When the pool ends, whoever waits in the supervisor
-//! for one of its processes is told: events that are not set are [broken](EventBroken), barriers
-//! broken, queues closed. What a *living* process holds on to is waited for; the waits that
-//! take a timeout are there for that.
+//! takes its place, whether or not the supervisor itself still has a handle. When the pool has
+//! ended, whoever waits in the supervisor for one of its processes is told: events that are not
+//! set are [broken](EventBroken), barriers are broken, queues closed. What a *living* process
+//! holds on to is waited for; the waits that take a timeout are there for that.
 //!
 //! # Tasks that wait for each other
 //! A task may wait for what another task does, as long as both have a worker: `n` tasks that

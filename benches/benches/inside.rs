@@ -1,11 +1,12 @@
-//! The inside of a message: codec, clock, stop flag and arena, without a second process's share.
+//! The inside of a message: codec, clock, stop flag and arena, without a second process's share;
+//! and of shared state: what each operation costs when nobody is in the way.
 //!
 //! `cargo bench -p benches --bench inside`
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group};
-use forkyard::{CheckEvery, Pool, Search, StopFlag};
+use forkyard::{CheckEvery, Pool, Search, StateError, StopFlag};
 use forkyard_wire::codec;
 
 fn codec_round_trip(c: &mut Criterion) {
@@ -101,17 +102,63 @@ fn descriptors(c: &mut Criterion) {
     });
 }
 
+/// One operation of each primitive of shared state, uncontended, in a pool whose worker is
+/// asleep.
+fn state(c: &mut Criterion) {
+    let pool = Pool::builder().workers(1).build().expect("a pool");
+    state_of(c, &pool).expect("memory for shared state");
+    pool.close();
+}
+
+fn state_of(c: &mut Criterion, pool: &Pool) -> Result<(), StateError> {
+    let cell = pool.cell(0_u64)?;
+    c.bench_function("state: cell, fetch_add", |b| b.iter(|| cell.fetch_add(1)));
+    let array = pool.array::<u64>(64)?;
+    c.bench_function("state: array, fetch_add in one of 64", |b| {
+        b.iter(|| array[black_box(7)].fetch_add(1));
+    });
+    let mutex = pool.mutex(0_u64)?;
+    c.bench_function("state: mutex, lock and unlock", |b| {
+        b.iter(|| *mutex.lock().expect("nobody dies") += 1);
+    });
+    let event = pool.event()?;
+    c.bench_function("state: event, set and clear", |b| {
+        b.iter(|| (event.set(), event.clear()));
+    });
+    event.set();
+    c.bench_function("state: event, wait for what is set", |b| {
+        b.iter(|| event.wait().is_ok());
+    });
+    let semaphore = pool.semaphore(4)?;
+    c.bench_function("state: semaphore of 4, acquire and release", |b| {
+        b.iter(|| semaphore.acquire().release());
+    });
+    let barrier = pool.barrier(1)?;
+    c.bench_function("state: barrier of 1, pass", |b| {
+        b.iter(|| barrier.wait().is_ok());
+    });
+    let queue = pool.queue::<u64>(64)?;
+    c.bench_function("state: queue, push and pop", |b| {
+        b.iter(|| (queue.push(1).is_ok(), queue.pop()));
+    });
+    c.bench_function("state: make a mutex and give it back", |b| {
+        b.iter(|| pool.mutex(0_u64).is_ok());
+    });
+    Ok(())
+}
+
 criterion_group!(
     benches,
     codec_round_trip,
     clock,
     stop_flag,
     arena,
-    descriptors
+    descriptors,
+    state
 );
 
 fn main() {
-    forkyard::init(); // in a worker of the pool that `arena` builds, this never returns
+    forkyard::init(); // in a worker of a pool that is built here, this never returns
     benches();
     Criterion::default().configure_from_args().final_summary();
 }

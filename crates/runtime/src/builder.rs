@@ -16,7 +16,7 @@ use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
 use std::sync::atomic::Ordering;
 
 use crate::bootstrap::{Attachment, identity};
-use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase};
+use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
@@ -170,6 +170,7 @@ impl PoolBuilder {
         }
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
         let core = Arc::new(self.make_core(workers)?);
+        enlist(&core);
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
         let thread = std::thread::Builder::new()

@@ -165,7 +165,9 @@ impl Dispatch<'_> {
                 return Err(NotSent::Failed(1, encode_error(error)));
             }
             items += 1;
-            if (items as usize) < want && self.sink.len() < CHUNK_BYTES {
+            // Nothing behind a task that may wait for it: they would be run in this order.
+            let go_on = !self.sink.is_alone();
+            if go_on && (items as usize) < want && self.sink.len() < CHUNK_BYTES {
                 item = source.next();
             }
         }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::error::{TaskError, TaskPanic};
 use crate::sink::{PutError, Sink};
+use crate::state::take_waited;
 
 /// A single item's result is a value.
 pub(crate) const STATUS_VALUE: u16 = 0;
@@ -89,7 +90,18 @@ macro_rules! lap {
 }
 
 impl Laps {
-    lap!(wait, decode, compute, encode, send, lock);
+    lap!(wait, decode, encode, send, lock);
+
+    /// The task's own time, less what it has waited in shared state.
+    #[inline]
+    pub(crate) fn compute(&mut self) {
+        let now = ticks();
+        let spent = now.wrapping_sub(self.mark);
+        let waited = take_waited().min(spent);
+        self.lock += waited;
+        self.compute += spent - waited;
+        self.mark = now;
+    }
 }
 
 /// What a trampoline works on.

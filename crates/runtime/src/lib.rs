@@ -18,7 +18,8 @@
 //! so a task crosses as the place of its code, and only its argument and its result travel.
 //! They travel over one of two paths with one interface ([`Transport`]): encoded into lanes
 //! in shared memory, or encoded and sent through pipes. Large data need not travel at all:
-//! see [`Arena`], [`Owned`] and [`Shared`].
+//! see [`Arena`], [`Owned`] and [`Shared`]. What tasks change together is in [`state`]: cells,
+//! mutexes, events, semaphores, barriers, queues.
 //!
 //! Not here: threads inside a process (take rayon), processes on other machines, and state
 //! that tasks capture.
@@ -53,6 +54,7 @@ mod search;
 mod sink;
 mod source;
 mod start;
+pub mod state;
 mod time;
 mod timings;
 mod trampoline;
@@ -74,6 +76,9 @@ pub use init::init;
 pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
+pub use state::{
+    Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
+};
 pub use timings::{ProcessTimings, Stages};
 
 /// Removing what pools left behind when everything was killed at once.

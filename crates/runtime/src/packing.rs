@@ -54,6 +54,8 @@ thread_local! {
     static ATTACHED: RefCell<Vec<Attached>> = const { RefCell::new(Vec::new()) };
     /// Whether `ATTACHED` holds any, to be looked at for every message.
     static HAS_ATTACHED: Cell<bool> = const { Cell::new(false) };
+    /// Whether one of them is of a kind that tasks wait on for each other.
+    static ALONE: Cell<bool> = const { Cell::new(false) };
     static PACKING: Cell<Option<ArenaId>> = const { Cell::new(None) };
 }
 
@@ -69,15 +71,17 @@ pub(crate) fn packing_for() -> Option<ArenaId> {
 pub(crate) struct Packing {
     before: Option<ArenaId>,
     put_aside: Vec<Attached>,
+    alone_aside: bool,
 }
 
 impl Packing {
     pub(crate) fn begin(arena: &RawArena) -> Self {
         let mut put_aside = Vec::new();
-        take_attachments(&mut put_aside);
+        let alone_aside = take_attachments(&mut put_aside);
         Self {
             before: PACKING.replace(Some(arena.id())),
             put_aside,
+            alone_aside,
         }
     }
 }
@@ -89,6 +93,7 @@ impl Drop for Packing {
         restart_attachments();
         if !self.put_aside.is_empty() {
             HAS_ATTACHED.set(true);
+            ALONE.set(self.alone_aside);
             ATTACHED.set(std::mem::take(&mut self.put_aside));
         }
     }
@@ -100,18 +105,29 @@ pub(crate) fn attach(block: Attached) {
     ATTACHED.with_borrow_mut(|attached| attached.push(block));
 }
 
-/// Moves what was noted since the last restart into `attached`.
+/// As [`attach`], of what tasks wait on for each other: no other task may stand behind this
+/// one in its worker's line, since it may be the one that is waited for.
+pub(crate) fn attach_alone(block: Block) {
+    attach(Attached::Shared(block));
+    ALONE.set(true);
+}
+
+/// Moves what was noted since the last restart into `attached`; whether the message is to
+/// travel alone.
 #[inline]
-pub(crate) fn take_attachments(attached: &mut Vec<Attached>) {
-    if HAS_ATTACHED.replace(false) {
-        ATTACHED.with_borrow_mut(|noted| attached.append(noted));
+pub(crate) fn take_attachments(attached: &mut Vec<Attached>) -> bool {
+    if !HAS_ATTACHED.replace(false) {
+        return false;
     }
+    ATTACHED.with_borrow_mut(|noted| attached.append(noted));
+    ALONE.replace(false)
 }
 
 #[inline]
 pub(crate) fn restart_attachments() {
     if HAS_ATTACHED.replace(false) {
         ATTACHED.with_borrow_mut(Vec::clear);
+        ALONE.set(false);
     }
 }
 

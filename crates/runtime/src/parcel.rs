@@ -37,6 +37,8 @@ pub(crate) struct Extra {
     /// To be sent: blocks that the payload speaks of or moves, kept until the message has done
     /// its work.
     pub(crate) attached: Vec<Attached>,
+    /// To be sent: its task may wait for another, so nothing is sent behind it.
+    pub(crate) alone: bool,
     /// Received: blocks that it speaks of or that moved with it, ours since it was taken.
     pub(crate) held: Vec<Held>,
     /// Why there is no result.
@@ -59,6 +61,14 @@ pub(crate) struct Ticket {
 pub(crate) struct Ready {
     pub(crate) ticket: Ticket,
     pub(crate) parcel: Parcel,
+}
+
+impl Extra {
+    /// Whether nothing is sent behind the message that has this.
+    #[inline]
+    pub(crate) fn is_alone(extra: Option<&Self>) -> bool {
+        extra.is_some_and(|extra| extra.alone)
+    }
 }
 
 impl Parcel {
@@ -118,7 +128,10 @@ impl Parcel {
     /// Puts back what was kept of a message while it was away.
     pub(crate) fn keep(&mut self, kept: Option<Box<Extra>>) {
         match (&mut self.extra, kept) {
-            (Some(extra), Some(kept)) => extra.attached = kept.attached,
+            (Some(extra), Some(kept)) => {
+                extra.attached = kept.attached;
+                extra.alone = kept.alone;
+            }
             (extra @ None, kept) => *extra = kept,
             (Some(_), None) => {}
         }

@@ -45,7 +45,8 @@ impl Reaper {
     /// Runs until no process is left and none will come; if it panics, ends the pool.
     pub(crate) fn run_to_the_end(self) {
         let core = Arc::clone(&self.core);
-        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+        let panicked = catch_unwind(AssertUnwindSafe(|| self.run())).is_err();
+        if panicked {
             // A bug of ours. Nobody watches the workers any more, so they must not stay, and
             // nobody who waits may wait on.
             let mut driver = core.lock();
@@ -59,8 +60,10 @@ impl Reaper {
             }
             drop(driver);
             core.starter.end();
-            core.ring();
         }
+        // Whoever waits in shared state for a process of this pool would wait for ever.
+        core.states.end(&core.arena);
+        core.ring();
     }
 
     fn run(mut self) {

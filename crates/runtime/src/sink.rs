@@ -38,6 +38,8 @@ pub(crate) struct Sink {
     block_len: usize,
     /// Blocks that the items put so far speak of.
     attached: Vec<Attached>,
+    /// Whether one of the items may wait for another task.
+    alone: bool,
     /// Whether a parcel says which blocks it speaks of; see [`Sink::announcing`].
     announces: bool,
     arena: Arc<RawArena>,
@@ -62,6 +64,7 @@ impl Sink {
             block: None,
             block_len: 0,
             attached: Vec::new(),
+            alone: false,
             announces: false,
             arena,
             transport,
@@ -90,6 +93,7 @@ impl Sink {
         self.spilled = false;
         self.block = None;
         self.attached.clear();
+        self.alone = false;
         self.spill.clear();
         if self.spill.capacity() > KEEP_SPILL {
             self.spill.shrink_to(KEEP_SPILL);
@@ -138,10 +142,15 @@ impl Sink {
     #[inline]
     fn attach(&mut self, put: Result<(), PutError>) -> Result<(), PutError> {
         match put {
-            Ok(()) => take_attachments(&mut self.attached),
+            Ok(()) => self.alone |= take_attachments(&mut self.attached),
             Err(_) => restart_attachments(),
         }
         put
+    }
+
+    /// Whether nothing may be put behind what was put so far.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     #[cold]
@@ -327,7 +336,9 @@ impl Sink {
         self.len = 0;
         parcel.message = message;
         if !self.attached.is_empty() {
-            parcel.extra_mut().attached = std::mem::take(&mut self.attached);
+            let extra = parcel.extra_mut();
+            extra.attached = std::mem::take(&mut self.attached);
+            extra.alone = std::mem::take(&mut self.alone);
         }
         Ok(())
     }

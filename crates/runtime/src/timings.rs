@@ -68,7 +68,8 @@ pub struct Stages {
     pub encode: Duration,
     /// Handing results over: publishing the slot, or writing to the pipe.
     pub send: Duration,
-    /// Waiting for, and holding, locks of the claim protocol.
+    /// Waiting in shared state (mutexes, semaphores, events, barriers, queues), and waiting for
+    /// and holding locks of the claim protocol.
     pub lock: Duration,
     /// From the order to end until the process was reaped.
     pub exit: Duration,

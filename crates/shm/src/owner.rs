@@ -1,7 +1,11 @@
 //! Who owns a claim, a lock or a block: a small number, the same in every process.
 
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
 /// The supervisor is owner 0; worker `i` of the pool is owner `i + 1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(transparent)]
 pub struct OwnerIndex(u8);
 
@@ -34,5 +38,14 @@ impl OwnerIndex {
     #[must_use]
     pub fn worker(self) -> Option<usize> {
         usize::from(self.0).checked_sub(1)
+    }
+}
+
+impl fmt::Display for OwnerIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.worker() {
+            None => f.write_str("the supervisor"),
+            Some(worker) => write!(f, "worker {worker}"),
+        }
     }
 }

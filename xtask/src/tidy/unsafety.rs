@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &str)] = &[
         "turns an offset in the image back into the function pointer it was made from",
     ),
     (
-        "crates/runtime/src/mapped.rs",
+        "crates/runtime/src/mapped",
         "lays the structures of forkyard-shm over mappings of forkyard-os",
     ),
     (

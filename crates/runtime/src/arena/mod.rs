@@ -29,7 +29,7 @@ pub(crate) use forkyard_shm::arena::{
 pub use owned::Owned;
 pub(crate) use owned::Promise;
 pub use payload::{Payload, Plain};
-pub(crate) use place::{Held, Holding, Unpacking, accept, announced_offer};
+pub(crate) use place::{Held, Holding, Unpacking, accept, announced_offer, unpacking_from};
 pub use shared::Shared;
 pub use writer::ArenaWriter;
 

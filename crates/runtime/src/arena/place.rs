@@ -87,6 +87,11 @@ thread_local! {
     static HELD: RefCell<Vec<Held>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The arena in which values that are decoded on this thread are found, if there is one.
+pub(crate) fn unpacking_from() -> Option<Arc<RawArena>> {
+    UNPACKING.with_borrow(Clone::clone)
+}
+
 /// While it lives, values decoded on this thread are found in that arena.
 pub(crate) struct Unpacking(Option<Arc<RawArena>>);
 
@@ -119,7 +124,7 @@ impl Drop for Holding {
 }
 
 fn arena() -> Result<Arc<RawArena>, String> {
-    UNPACKING.with_borrow(Clone::clone).ok_or_else(|| {
+    unpacking_from().ok_or_else(|| {
         "a value in shared memory can be received only as a task's argument or result".to_owned()
     })
 }

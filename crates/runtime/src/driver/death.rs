@@ -3,7 +3,7 @@
 //! ```text
 //!   reaped ─> take its last results ─> the message it ran: WorkerDied (or Fault)
 //!          ─> messages it had not begun: back to the front of `pending`
-//!          ─> its blocks, its claim, its lock: given back
+//!          ─> its blocks, its claim, its lock, what it had of shared state: given back
 //!          ─> its row of timings: closed
 //!          ─> the seat: a replacement, or Gone
 //! ```
@@ -149,6 +149,7 @@ impl Driver {
             &OsPark,
         );
         mapped::reclaim(&core.arena, owner);
+        core.states.give_back(&core.arena, owner);
         let phase_at_death = page.vitals.phase();
         self.seats[index].link.reset();
         self.seats[index].pid = None;

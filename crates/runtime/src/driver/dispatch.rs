@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::bulk::Bulk;
 use crate::error::TaskError;
-use crate::parcel::Ready;
+use crate::parcel::{Extra, Ready};
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -61,7 +61,9 @@ impl Driver {
     /// How many messages a worker may be sent now.
     fn wants(&self, index: usize) -> usize {
         let seat = &self.seats[index];
-        if !seat.takes_tasks() || seat.fault.is_some() {
+        let last = seat.in_flight.back();
+        let is_shut = last.is_some_and(|last| Extra::is_alone(last.extra.as_deref()));
+        if is_shut || !seat.takes_tasks() || seat.fault.is_some() {
             return 0;
         }
         self.depth(index)
@@ -181,7 +183,19 @@ impl Driver {
     }
 
     /// Sends as many messages as the workers want, from the front; returns how many.
-    fn share_out(&mut self, core: &Core, mut ready: &mut [Ready]) -> usize {
+    fn share_out(&mut self, core: &Core, ready: &mut [Ready]) -> usize {
+        let mut sent = 0;
+        // Again, because one that must travel alone ends its worker's share, and others get less.
+        while sent < ready.len() {
+            match self.share_out_once(core, &mut ready[sent..]) {
+                0 => break,
+                more => sent += more,
+            }
+        }
+        sent
+    }
+
+    fn share_out_once(&mut self, core: &Core, mut ready: &mut [Ready]) -> usize {
         let all = ready.len();
         for rank in Rank::ALL {
             if ready.is_empty() {
@@ -193,10 +207,9 @@ impl Driver {
             for index in (start..count).chain(0..start) {
                 let share = self.below(core, index, rank, level).min(ready.len());
                 if share > 0 {
-                    let (now, later) = ready.split_at_mut(share);
-                    self.send(core, index, now);
+                    let given = self.give(core, index, &mut ready[..share]);
                     self.next_seat = if index + 1 == count { 0 } else { index + 1 };
-                    ready = later;
+                    ready = &mut ready[given..];
                 }
             }
         }
@@ -276,6 +289,19 @@ impl Driver {
         self.phase != PoolPhase::Open || self.all_gone()
     }
 
+    /// Sends messages to one worker, up to the first behind which nothing may stand. Returns how
+    /// many.
+    #[inline]
+    fn give(&mut self, core: &Core, index: usize, messages: &mut [Ready]) -> usize {
+        let is_alone = |ready: &Ready| Extra::is_alone(ready.parcel.extra.as_deref());
+        let alone = messages.iter().position(is_alone);
+        let count = alone.map_or(messages.len(), |at| at + 1);
+        if count > 0 {
+            self.send(core, index, &mut messages[..count]);
+        }
+        count
+    }
+
     #[inline]
     fn send(&mut self, core: &Core, index: usize, messages: &mut [Ready]) {
         self.unwatched = true;
@@ -338,8 +364,9 @@ impl Driver {
             }
             let is_up = self.seats[busy].phase == SeatPhase::Up;
             let mut taken = self.recall(busy, (load / 2).max(usize::from(!is_up)));
-            if !taken.is_empty() {
-                self.send(core, idle, &mut taken);
+            let given = self.give(core, idle, &mut taken);
+            for ready in taken.drain(given..).rev() {
+                self.pending.push_front(ready);
             }
         }
     }

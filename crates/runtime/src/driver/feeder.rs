@@ -1,5 +1,5 @@
-//! Sending what is pending while nobody waits: a thread that exists only once tasks were
-//! submitted faster than lanes could take them.
+//! Driving while nobody waits for a result: a thread that exists only once tasks were submitted
+//! faster than lanes could take them, or somebody waited for long in shared state.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -53,8 +53,12 @@ impl Core {
 }
 
 impl Driver {
-    /// Whether something waits to be sent.
+    /// Whether something waits to be sent; or somebody waits elsewhere for what is in flight,
+    /// which may stand behind a long task, or wait itself for its result to be taken.
     fn has_backlog(&self) -> bool {
-        !self.pending.is_empty() || self.seats.iter().any(|seat| seat.link.has_backlog())
+        !self.pending.is_empty()
+            || self.seats.iter().any(|seat| {
+                seat.link.has_backlog() || self.waits_elsewhere > 0 && !seat.in_flight.is_empty()
+            })
     }
 }

@@ -15,12 +15,13 @@
 //!
 //! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending),
 //! `collect` (taking), `death` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
-//! (sending in the background).
+//! and `elsewhere` (driving in the background).
 
 mod abort;
 mod collect;
 mod death;
 mod dispatch;
+mod elsewhere;
 mod feeder;
 mod link;
 mod pipe;
@@ -41,6 +42,7 @@ use slab::Slab;
 use std::sync::Arc;
 
 pub(crate) use death::StartFailure;
+pub(crate) use elsewhere::{DrivenElsewhere, enlist};
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{Seat, SeatPhase};
@@ -53,6 +55,7 @@ use crate::error::{TaskError, WorkerDeath};
 use crate::mapped::PoolMemory;
 use crate::parcel::{Parcel, Ready, Ticket};
 use crate::start::Starter;
+use crate::state::Registry;
 use crate::timings::ProcessTimings;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
@@ -68,6 +71,8 @@ pub(crate) struct Core {
     pub(crate) created: Instant,
     /// Cores that this process may use.
     pub(crate) cores: u32,
+    /// The pool's shared state.
+    pub(crate) states: Registry,
     driver: Mutex<Driver>,
     /// Followers wait here.
     followers: Condvar,
@@ -120,6 +125,8 @@ pub(crate) struct Driver {
     /// Counts replies, so that a thread can tell that there were some.
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
+    /// Threads of this process that wait in shared state, and so do not drive.
+    waits_elsewhere: usize,
     next_seat: usize,
     /// Places of replies of batches that are gone, to be used again.
     spare: Vec<Bulk<Reply>>,
@@ -190,6 +197,7 @@ impl Core {
             scale: TickScale::of_this_process(),
             created: Instant::now(),
             cores,
+            states: Registry::default(),
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
                 seats,
@@ -209,6 +217,7 @@ impl Core {
                 leader_sleeps: false,
                 arrived: 0,
                 feeder_thread: None,
+                waits_elsewhere: 0,
                 next_seat: 0,
                 spare: Vec::new(),
                 scrap: Reply::default(),

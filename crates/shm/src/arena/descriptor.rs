@@ -99,6 +99,7 @@ impl Descriptor {
             Kind::Offered => "on offer to one taker",
             Kind::Shared => "shared for reading",
             Kind::Lent => "lent out in parts",
+            Kind::Common => "shared state",
         };
         Fault::WrongUse {
             extent,

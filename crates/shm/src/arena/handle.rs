@@ -5,6 +5,7 @@
 //!               ^  |  ^ \                  |
 //!               |  |  |  +--- lend ---> Lent -- descriptor_of ---> borrow: Chunk
 //!               |  |  +---------------- regain, when nobody else has it
+//!               |  +-- into_common ---> Common -- descriptor -----> meet: Common  (see `common`)
 //!               |  +-- offer ---> Offer -- descriptor
 //!               +---- take <-----------------+    (in any process)
 //! ```
@@ -56,7 +57,7 @@ impl BlockMut {
         self.view.ptr.as_ptr()
     }
 
-    fn publish(mut self, kind: Kind) -> (Hold, View) {
+    pub(super) fn publish(mut self, kind: Kind) -> (Hold, View) {
         let mapping = self.mapping.take();
         if let Some(mapping) = &mapping {
             mapping.publish(self.block, self.generation, kind);
@@ -133,8 +134,8 @@ impl Drop for BlockMut {
 /// within this process; the last handle of the last process frees the block.
 #[derive(Clone)]
 pub struct Block {
-    hold: Hold,
-    view: View,
+    pub(super) hold: Hold,
+    pub(super) view: View,
     /// Whether these bytes were found to be UTF-8; set in `text` alone.
     pub(super) is_text: bool,
 }

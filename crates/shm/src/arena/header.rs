@@ -17,11 +17,11 @@
 //!      |                           +----------------------------+
 //!      |                            regain, by the only holder: g+2
 //!      +--------------------------------------------------------+
-//!        the last leave (CAS)                      (LENT is as SHARED)
+//!        the last leave (CAS)           (LENT and COMMON are as SHARED)
 //! ```
 //!
 //! The state word decides everything; each arrow is one compare-and-swap on it. The holder
-//! bits, one per owner, mean something only while the block is SHARED or LENT.
+//! bits, one per owner, mean something only while the block is SHARED, LENT or COMMON.
 //!
 //! **Alone** (OWNED, OFFERED) the owner's number is in the state word itself, so there is
 //! no instant at which a block is taken and it cannot be told by whom.
@@ -183,7 +183,7 @@ impl BlockHeader {
         self.state.fetch_add(0, Ordering::AcqRel);
     }
 
-    /// OWNED → SHARED or LENT, by its owner, which becomes the only holder. `false` when it
+    /// OWNED → SHARED, LENT or COMMON, by its owner, which becomes the only holder. `false` when it
     /// was not its block any more.
     pub(crate) fn publish(&self, owner: OwnerIndex, generation: u32, kind: Kind) -> bool {
         let owned = State::of_owner(Kind::Owned, generation, owner);
@@ -227,7 +227,7 @@ impl BlockHeader {
         Ok(next)
     }
 
-    /// Becomes a holder of a block that is SHARED or LENT (`kind`) under `generation`. What
+    /// Becomes a holder of a block that is SHARED, LENT or COMMON (`kind`) under `generation`. What
     /// the block is instead, if it is not. The caller has no hold on the block yet, and lets
     /// no other thread of its process use the same bit meanwhile.
     pub(crate) fn join(&self, owner: OwnerIndex, generation: u32, kind: Kind) -> Result<(), State> {
@@ -330,7 +330,7 @@ impl BlockHeader {
             .any(|bits| bits != 0)
     }
 
-    /// SHARED or LENT → OWNED, under a new generation, if the caller is the only holder.
+    /// SHARED, LENT or COMMON → OWNED, under a new generation, if the caller is the only holder.
     pub(crate) fn regain(&self, owner: OwnerIndex, generation: u32) -> Option<u32> {
         // Acquire: pairs with the Release in `withdraw`, so that what the others read or
         // wrote comes before what the caller writes.

@@ -219,6 +219,7 @@ impl Mapping {
             && header.withdraw_offer(self.core.owner, generation) == Left::Freed
     }
 
+    #[inline]
     pub(super) fn owner(&self) -> OwnerIndex {
         self.core.owner
     }

@@ -13,9 +13,10 @@
 //!
 //! A process [allocates](Arena::alloc) a [`BlockMut`], writes, and then either
 //! [freezes](BlockMut::freeze) it to share it, [offers](BlockMut::offer) it to move it,
-//! or [lends](BlockMut::lend) parts of it. What crosses to another process is a
-//! [`Descriptor`], which that process [resolves](Arena::resolve), [takes](Arena::take) or
-//! [borrows](Arena::borrow), and which is checked there: a wrong one is a [`Fault`] by name.
+//! [lends](BlockMut::lend) parts of it, or makes it [common](BlockMut::into_common) for what
+//! all write through atomics. What crosses to another process is a [`Descriptor`], which that
+//! process [resolves](Arena::resolve), [takes](Arena::take), [borrows](Arena::borrow) or
+//! [meets](Arena::meet), and which is checked there: a wrong one is a [`Fault`] by name.
 //!
 //! Blocks are recycled, the last one freed first, because first touch of fresh memory costs
 //! more than the copy into warm memory.
@@ -43,7 +44,7 @@
 //! # What is sound against whom
 //! Among processes that use this interface, the bytes behind `&[u8]` are not written while
 //! the slice lives: a block is written only while it is OWNED by one process, which has a
-//! single `BlockMut` on it, or LENT, where access is `unsafe`; and it is recycled only when
+//! single `BlockMut` on it, or LENT or COMMON, where access is `unsafe`; and it is recycled only when
 //! no holder bit is set. No descriptor, forged ones included, can break this, because what
 //! it may be used for stands in the block's header. A process that writes shared memory
 //! *past* this interface can change bytes under a slice: that is out of scope, as it is for
@@ -59,6 +60,8 @@ mod alloc_error;
 mod bury;
 #[cfg_attr(loom, expect(dead_code, reason = "the models use the protocols alone"))]
 mod class;
+#[cfg(not(loom))]
+mod common;
 #[cfg_attr(loom, expect(dead_code, reason = "the models use the protocols alone"))]
 mod descriptor;
 #[cfg_attr(loom, expect(dead_code, reason = "the models use the protocols alone"))]
@@ -100,6 +103,8 @@ pub(crate) mod word;
 #[cfg(not(loom))]
 pub use alloc_error::AllocError;
 pub use class::{LARGEST_BLOCK, SMALLEST_BLOCK};
+#[cfg(not(loom))]
+pub use common::Common;
 pub use descriptor::{Descriptor, Fault};
 pub use directory::{Directory, MAX_EXTENTS};
 pub use extents::{Advice, ExtentError, ExtentId, Extents, Mapped};

@@ -118,13 +118,19 @@ impl Arena {
         Ok(BlockMut::new(mapping, block, generation, request.bytes))
     }
 
-    /// Takes part in what a peer shares: the bytes are read in place.
+    /// Takes part in what a peer shares: the bytes are read in place. Of a
+    /// [`Common`](super::Common) block no bytes can be had, but a hold, as
+    /// [`Common::keep`](super::Common::keep) names it.
     ///
     /// # Errors
     /// [`Fault`] by name, for any bytes that a peer may have put into the descriptor.
     pub fn resolve(&self, named: &Descriptor) -> Result<Block, Fault> {
         let mapping = self.checked(named)?;
-        mapping.join(named, Kind::Shared)?;
+        match mapping.join(named, Kind::Shared) {
+            // What shows no bytes needs nobody's word that they are not written.
+            Err(_) if named.len == 0 => mapping.join(named, Kind::Common)?,
+            joined => joined?,
+        }
         Ok(Block::joined(mapping, named))
     }
 
@@ -164,7 +170,7 @@ impl Arena {
     }
 
     /// The extent that a descriptor names, after checking everything but the block's state.
-    fn checked(&self, named: &Descriptor) -> Result<Arc<Mapping>, Fault> {
+    pub(super) fn checked(&self, named: &Descriptor) -> Result<Arc<Mapping>, Fault> {
         if self.core.is_disowned() {
             return Err(Fault::Disowned);
         }

@@ -28,8 +28,10 @@ pub(crate) enum Kind {
     Shared = 3,
     /// Lent out by one holder to the others, who write disjoint parts of it. As `Shared`.
     Lent = 4,
+    /// Written through atomics alone, by every holder at any time. As `Shared`.
+    Common = 5,
     /// What no correct process writes.
-    Corrupt = 5,
+    Corrupt = 6,
 }
 
 /// The whole word.
@@ -67,12 +69,13 @@ impl State {
             2 => Kind::Offered,
             3 => Kind::Shared,
             4 => Kind::Lent,
+            5 => Kind::Common,
             _ => Kind::Corrupt,
         }
     }
 
     pub(crate) fn is_held(self) -> bool {
-        matches!(self.kind(), Kind::Shared | Kind::Lent)
+        matches!(self.kind(), Kind::Shared | Kind::Lent | Kind::Common)
     }
 
     pub(crate) fn is(self, kind: Kind, generation: u32) -> bool {

@@ -99,7 +99,9 @@ impl Arena {
             }
             // One that cannot be mapped has no block that this process could get.
             if let Ok(mapping) = self.mapping(word.id(index)) {
-                mapping.headers().for_each(|header| header.touch());
+                mapping
+                    .headers()
+                    .for_each(super::header::BlockHeader::touch);
             }
         }
     }

@@ -9,7 +9,7 @@ use loom::thread;
 use super::explore;
 use super::futex::Futex;
 use crate::OwnerIndex;
-use crate::state::{Event, GiveBack, SetterDied};
+use crate::state::{Event, EventBroken, GiveBack};
 use crate::steps::armed::die_at;
 
 const B: OwnerIndex = OwnerIndex::new(1);
@@ -101,7 +101,7 @@ fn event_a_dead_setter_is_told_of() {
             let (broken, survived) = b.join().expect("no panic");
             match waited {
                 Ok(()) => told.heard(),
-                Err(died) => assert_eq!((died, survived), (SetterDied(B), false)),
+                Err(died) => assert_eq!((died, survived), (EventBroken::SetterDied(B), false)),
             }
             assert_eq!(waited.is_err(), broken);
             assert!(told.event.is_set() ^ broken);

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::cell::{Shareable, SharedCell};
-use super::place::{InPlace, Place, PlaceError};
+use super::place::{Place, PlaceError};
 
 /// A row of [`SharedCell`]s in shared memory, to be used as a slice of them.
 ///
@@ -28,10 +28,7 @@ impl<T: Shareable> Clone for SharedArray<'_, T> {
 
 impl<T: Shareable> Copy for SharedArray<'_, T> {}
 
-impl<'m, T: Shareable> SharedArray<'m, T>
-where
-    SharedCell<T>: InPlace,
-{
+impl<'m, T: Shareable> SharedArray<'m, T> {
     /// The bytes that `len` cells take.
     #[must_use]
     pub const fn bytes(len: usize) -> usize {
@@ -42,6 +39,7 @@ where
     ///
     /// # Errors
     /// [`PlaceError::TooSmall`].
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, len: usize) -> Result<Self, PlaceError> {
         place.take_slice(len).map(|cells| Self { cells })
     }
@@ -51,6 +49,12 @@ impl<'m, T: Shareable> SharedArray<'m, T> {
     /// Over cells that stand somewhere else.
     pub fn over(cells: &'m [SharedCell<T>]) -> Self {
         Self { cells }
+    }
+
+    /// The cells, for as long as the memory lasts.
+    #[inline]
+    pub fn cells(&self) -> &'m [SharedCell<T>] {
+        self.cells
     }
 
     /// The values, one after the other.

@@ -27,6 +27,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::GiveBack;
 use super::bell::Bell;
 use super::deadline::Deadline;
@@ -46,7 +48,7 @@ const BY_ABORT: u64 = 0x1ff;
 /// Generations that `resets` remembers.
 const REMEMBERED: u32 = 8;
 /// The most parties that a barrier can have.
-const MAX_PARTIES: usize = ARRIVED as usize;
+pub const MAX_PARTIES: usize = ARRIVED as usize;
 
 /// The state word, as a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,10 +98,10 @@ impl State {
 }
 
 /// A participant died, or somebody aborted or reset the barrier: not all come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error(
     "the barrier is broken{}; once all participants know, reset() it",
-    by.map_or_else(String::new, |owner| format!(": owner {}, which takes part, died", owner.get()))
+    by.map_or_else(String::new, |owner| format!(": {owner}, which takes part, died"))
 )]
 pub struct BarrierBroken {
     /// Who died, if it was broken by a death, and not reset since.
@@ -107,7 +109,7 @@ pub struct BarrierBroken {
 }
 
 /// Why a wait at a barrier ended alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum WaitError {
     /// Not all come.
     #[error(transparent)]
@@ -118,7 +120,7 @@ pub enum WaitError {
 }
 
 /// All came, and the caller was one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Passed {
     /// It came last: exactly one does in each generation.
     Last,
@@ -177,6 +179,7 @@ impl<'m> Barrier<'m> {
     ///
     /// # Errors
     /// [`PlaceError`]; there can be 1 to 32767 parties.
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, parties: usize) -> Result<Self, PlaceError> {
         Self::over(place.take()?, parties)
     }
@@ -185,6 +188,7 @@ impl<'m> Barrier<'m> {
     ///
     /// # Errors
     /// [`PlaceError::Count`].
+    #[inline]
     pub fn over(core: &'m BarrierCore, parties: usize) -> Result<Self, PlaceError> {
         check_count(parties, MAX_PARTIES)?;
         let parties = parties as u64;

@@ -86,10 +86,6 @@ macro_rules! stored {
         }
 
         impl Shareable for $type {}
-
-        // SAFETY: transparent over one atomic, of which zero is zero (or false) and any bits a
-        // value.
-        unsafe impl InPlace for SharedCell<$type> {}
     };
 }
 
@@ -184,6 +180,10 @@ impl Number for f64 {}
 /// ```
 #[repr(transparent)]
 pub struct SharedCell<T: Shareable>(T::Atomic);
+
+// SAFETY: transparent over one atomic, as `Shareable` is sealed; zero is zero (or false) and any
+// bits are a value.
+unsafe impl<T: Shareable> InPlace for SharedCell<T> {}
 
 #[cfg(not(loom))]
 const _: () = {

@@ -18,12 +18,15 @@
 //!
 //! An event belongs to nobody, and waits of those who rely on a dead setter could not end. So
 //! whoever is going to set it can [promise](Event::promise) to; its death then ends the waits
-//! with an error.
+//! with an error. When nobody is left who could set it, it is [abandoned](Event::abandon):
+//! broken, by nobody.
 //!
 //! The count is of 20 bits. A waiter that does not run while exactly 2^20 sets, and a clear
 //! after the last, go by misses them all, and waits for the next.
 
 use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::GiveBack;
 use super::deadline::Deadline;
@@ -45,23 +48,25 @@ fn promise_of(owner: OwnerIndex) -> u32 {
     (u32::from(owner.get()) + 1) << PROMISE_SHIFT
 }
 
-/// Whoever had promised to set the event died before it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "owner {} died and had promised to set the event; set it in its stead, or clear it and have another promise",
-    .0.get()
-)]
-pub struct SetterDied(
-    /// Who had promised.
-    pub OwnerIndex,
-);
+/// The event will not be set by whom it was to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum EventBroken {
+    /// Whoever had promised to set the event died before it did.
+    #[error(
+        "{0} died and had promised to set the event; set it in its stead, or clear it and have another promise"
+    )]
+    SetterDied(OwnerIndex),
+    /// The pool of the event has ended.
+    #[error("the pool has ended, and with it all who could have set the event")]
+    Abandoned,
+}
 
 /// Why a wait for an event ended without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum EventWaitError {
-    /// It will not be set by the one who promised to.
+    /// It will not be set.
     #[error(transparent)]
-    SetterDied(#[from] SetterDied),
+    Broken(#[from] EventBroken),
     /// It was not set in time.
     #[error("the event was not set in time; wait longer, or see what its setter does")]
     TimedOut,
@@ -118,6 +123,16 @@ impl Event {
         self.change(|word| word & (SETS | SLEEPERS));
     }
 
+    /// Breaks it, unless it is set: nobody is left who could set it. Wakes all who wait.
+    pub fn abandon(&self, park: &impl Park) {
+        self.change(|word| match word & (SET | BROKEN) {
+            0 => word & SETS | BROKEN,
+            _ => word,
+        });
+        step();
+        park.unpark_all(&self.0);
+    }
+
     /// Whether it is set.
     pub fn is_set(&self) -> bool {
         self.look() & SET != 0
@@ -153,12 +168,12 @@ impl Event {
     /// Waits until it is set.
     ///
     /// # Errors
-    /// [`SetterDied`], when whoever had promised to set it has died; at once, when that was
-    /// before.
-    pub fn wait(&self, park: &impl Park) -> Result<(), SetterDied> {
+    /// [`EventBroken`], when whoever had promised to set it has died, or it was abandoned; at
+    /// once, when that was before.
+    pub fn wait(&self, park: &impl Park) -> Result<(), EventBroken> {
         match self.wait_before(Deadline::never(), park) {
             Ok(()) => Ok(()),
-            Err(EventWaitError::SetterDied(died)) => Err(died),
+            Err(EventWaitError::Broken(broken)) => Err(broken),
             Err(EventWaitError::TimedOut) => {
                 unreachable!("a deadline that never comes has passed")
             }
@@ -181,10 +196,7 @@ impl Event {
                 return Ok(());
             }
             if seen & BROKEN != 0 {
-                let number = ((seen & PROMISE) >> PROMISE_SHIFT).saturating_sub(1);
-                // The mask leaves nine bits: a number beyond an owner's was not written here.
-                let owner = u8::try_from(number).map_or(OwnerIndex::SUPERVISOR, OwnerIndex::new);
-                return Err(SetterDied(owner).into());
+                return Err(broken_by((seen & PROMISE) >> PROMISE_SHIFT).into());
             }
             let left = deadline.left().map_err(|_| EventWaitError::TimedOut)?;
             let asleep = seen | SLEEPERS;
@@ -203,6 +215,17 @@ impl Event {
             park.park(&self.0, asleep, left);
             seen = self.look();
         }
+    }
+}
+
+/// What a broken event's promise, or none, says.
+fn broken_by(promise: u32) -> EventBroken {
+    match promise.checked_sub(1) {
+        None => EventBroken::Abandoned,
+        // The mask leaves nine bits: a number beyond an owner's was not written here.
+        Some(number) => EventBroken::SetterDied(
+            u8::try_from(number).map_or(OwnerIndex::SUPERVISOR, OwnerIndex::new),
+        ),
     }
 }
 
@@ -265,7 +288,7 @@ mod tests {
         let waited = event.wait(&Hook::once(|| {
             assert!(event.give_back(Z, &Hook::never()));
         }));
-        assert_eq!(waited, Err(SetterDied(Z)));
+        assert_eq!(waited, Err(EventBroken::SetterDied(Z)));
         assert!(!event.give_back(Z, &Hook::never()), "once");
         assert!(!event.promise(A), "while it is broken");
         event.clear();
@@ -273,5 +296,15 @@ mod tests {
         event.set(&Hook::never());
         assert!(!event.give_back(A, &Hook::never()), "it was kept");
         assert_eq!(event.wait(&Hook::never()), Ok(()));
+    }
+
+    #[test]
+    fn an_abandoned_event_is_waited_for_no_more() {
+        let event = Event::new();
+        let waited = event.wait(&Hook::once(|| event.abandon(&Hook::never())));
+        assert_eq!(waited, Err(EventBroken::Abandoned));
+        event.set(&Hook::never());
+        event.abandon(&Hook::never());
+        assert_eq!(event.wait(&Hook::never()), Ok(()), "it was set after all");
     }
 }

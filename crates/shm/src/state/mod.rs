@@ -13,7 +13,8 @@
 //! Nothing here allocates. What is shared is `repr(C)`, and zero bytes are its initial state.
 //! It is taken from a [`Place`]: the maker zeroes the bytes, the others attach to them. What
 //! only the handle needs to know (how many parties a barrier has, how many items fit into a
-//! queue) is in the handle, and not in shared memory, where it would have to be checked.
+//! queue) is in the handle, and not in shared memory, where it would have to be checked each
+//! time. A [`Stamp`] in front tells those who attach, and they check it once.
 //!
 //! # Who dies
 //! The supervisor calls [`GiveBack::give_back`] on each primitive with the owner of each
@@ -23,7 +24,7 @@
 //! | | the dead process had | the others |
 //! |---|---|---|
 //! | [`SharedMutex`] | locked it | each next holder gets [`OwnerDied`] with the data, until one repairs |
-//! | [`Event`] | promised to set it | [`SetterDied`] to all who wait, until it is set or cleared |
+//! | [`Event`] | promised to set it | [`EventBroken`] to all who wait, until it is set or cleared |
 //! | [`Semaphore`] | permits | get them |
 //! | [`Barrier`] | waited at it at least once | [`BarrierBroken`] to all who wait and to come, until it is reset |
 //! | [`Queue`] | half pushed an item | never see it |
@@ -55,18 +56,20 @@ mod place;
 mod queue;
 mod raw_mutex;
 mod semaphore;
+mod stamp;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub use array::SharedArray;
-pub use barrier::{Barrier, BarrierBroken, BarrierCore, Passed, WaitError};
+pub use barrier::{Barrier, BarrierBroken, BarrierCore, MAX_PARTIES, Passed, WaitError};
 pub use cell::{Number, Shareable, SharedCell};
-pub use event::{Event, EventWaitError, SetterDied};
+pub use event::{Event, EventBroken, EventWaitError};
 pub use mutex::{MutexGuard, NotLocked, OwnerDied, SharedMutex};
 pub use place::{InPlace, Place, PlaceError};
 pub use queue::{MAX_CAPACITY, PopError, PushError, Queue, QueueFault, Recovered};
 pub use raw_mutex::{RawMutex, Taken};
 pub use semaphore::{MAX_PERMITS, NoPermit, Permit, Semaphore};
+pub use stamp::{Stamp, StampCell};
 
 #[cfg(all(test, loom))]
 pub(crate) use queue::{Head, Slot};

@@ -70,8 +70,7 @@ unsafe impl<T: Pod + Send + Sync> InPlace for SharedMutex<T> {}
 /// does, every holder is told.
 #[derive(thiserror::Error)]
 #[error(
-    "owner {} died or panicked while it held the mutex; check the data in the guard and repair() it",
-    owner.get()
+    "{owner} died or panicked while it held the mutex; check the data in the guard and repair() it"
 )]
 pub struct OwnerDied<G> {
     /// The lock, which the caller has, and the data.
@@ -97,7 +96,7 @@ pub enum NotLocked<G> {
     /// Another holds it.
     #[error(
         "{} holds the mutex; try again, or wait longer",
-        holder.map_or_else(|| "another owner".to_owned(), |owner| format!("owner {}", owner.get()))
+        holder.map_or_else(|| "somebody".to_owned(), |owner| owner.to_string())
     )]
     Held {
         /// Who held it a moment later, if anybody did.
@@ -270,7 +269,7 @@ mod tests {
         core::mem::forget(mutex.lock(B, &park).unwrap());
         let held = mutex.try_lock(A, &park).unwrap_err();
         assert!(matches!(held, NotLocked::Held { holder: Some(B) }));
-        assert!(held.to_string().starts_with("owner 7 holds the mutex"));
+        assert!(held.to_string().starts_with("worker 6 holds the mutex"));
         assert!(mutex.give_back(B, &park));
         for _ in 0..2 {
             let died = mutex.lock(A, &park).unwrap_err();

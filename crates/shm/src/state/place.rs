@@ -61,6 +61,7 @@ impl<'m> Place<'m> {
     /// `len` bytes at `ptr` stay mapped, readable and writable, for `'m`. All who touch them
     /// during `'m`, in whatever process, do so through what they take from a `Place` that
     /// starts here, and take the same types and counts in the same order.
+    #[inline]
     pub unsafe fn attach(ptr: NonNull<u8>, len: usize) -> Self {
         Self {
             next: ptr,
@@ -81,6 +82,7 @@ impl<'m> Place<'m> {
     }
 
     /// Cuts off `len` bytes at the next multiple of `align`.
+    #[inline]
     fn cut(&mut self, len: usize, align: usize) -> Result<NonNull<u8>, PlaceError> {
         let pad = self.next.align_offset(align);
         let needed = pad.saturating_add(len);
@@ -101,6 +103,7 @@ impl<'m> Place<'m> {
     ///
     /// # Errors
     /// [`PlaceError::TooSmall`].
+    #[inline]
     pub fn take<S: InPlace>(&mut self) -> Result<&'m S, PlaceError> {
         let at = self.cut(size_of::<S>(), align_of::<S>())?;
         // SAFETY: mapped for 'm, aligned and long enough by `cut`; initialised and shared only
@@ -112,6 +115,7 @@ impl<'m> Place<'m> {
     ///
     /// # Errors
     /// [`PlaceError::TooSmall`].
+    #[inline]
     pub fn take_slice<S: InPlace>(&mut self, count: usize) -> Result<&'m [S], PlaceError> {
         let len = size_of::<S>().saturating_mul(count);
         let at = self.cut(len, align_of::<S>())?;
@@ -121,6 +125,7 @@ impl<'m> Place<'m> {
 }
 
 /// Refuses a count of none, or of more than `most`.
+#[inline]
 pub(super) fn check_count(asked: usize, most: usize) -> Result<(), PlaceError> {
     if (1..=most).contains(&asked) {
         return Ok(());

@@ -26,6 +26,8 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::GiveBack;
 use super::bell::Bell;
 use super::deadline::Deadline;
@@ -61,7 +63,7 @@ unsafe impl InPlace for Cell {}
 unsafe impl InPlace for Core {}
 
 /// No permit is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("all {permits} permits of the semaphore are held; try again, or wait longer")]
 pub struct NoPermit {
     /// How many there are.
@@ -90,6 +92,7 @@ impl<'m> Semaphore<'m> {
     ///
     /// # Errors
     /// [`PlaceError`]; there can be 1 to [`MAX_PERMITS`].
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, permits: usize) -> Result<Self, PlaceError> {
         check_count(permits, MAX_PERMITS)?;
         let core = place.take()?;

@@ -14,6 +14,7 @@ mod shutdown;
 mod signals;
 mod sizes;
 mod start;
+mod state;
 mod threads;
 mod timings;
 mod trust;
@@ -39,6 +40,7 @@ fn main() {
         signals::SCENARIOS,
         sizes::SCENARIOS,
         start::SCENARIOS,
+        state::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,
         trust::SCENARIOS,

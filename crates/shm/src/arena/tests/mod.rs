@@ -1,6 +1,7 @@
 //! Tests of the arena on ordinary memory: several `Arena`s on one directory are several
 //! processes.
 
+mod common;
 #[cfg(debug_assertions)]
 mod crash;
 mod double;

@@ -82,6 +82,7 @@ use core::fmt;
 use core::time::Duration;
 
 use bytemuck::Pod;
+use serde::{Deserialize, Serialize};
 
 use super::bell::Bell;
 use super::deadline::Deadline;
@@ -160,7 +161,7 @@ impl<T: Pod> Slot<T> {
 }
 
 /// What a process wrote past this interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum QueueFault {
     /// A slot's state is one that no process writes there.
@@ -186,7 +187,7 @@ pub enum QueueFault {
 }
 
 /// Why nothing was pushed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum PushError {
     /// There is no room, or was none in time.
     #[error("the queue is full; pop, push again later, or make it larger")]
@@ -200,7 +201,7 @@ pub enum PushError {
 }
 
 /// Why nothing was popped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum PopError {
     /// There is nothing, or was nothing in time.
     #[error("the queue is empty; pop again later, or wait longer")]
@@ -241,6 +242,7 @@ impl<'m, T: Pod + Send> Queue<'m, T> {
     ///
     /// # Errors
     /// [`PlaceError`]; there can be 1 to [`MAX_CAPACITY`] items.
+    #[inline]
     pub fn in_place(place: &mut Place<'m>, capacity: usize) -> Result<Self, PlaceError> {
         check_count(capacity, MAX_CAPACITY)?;
         let head = place.take()?;

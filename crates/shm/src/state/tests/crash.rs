@@ -8,8 +8,8 @@ use core::time::Duration;
 use std::sync::Mutex;
 
 use super::super::{
-    Barrier, BarrierBroken, Event, EventWaitError, GiveBack, NotLocked, OwnerDied, Passed,
-    Semaphore, SetterDied, SharedMutex,
+    Barrier, BarrierBroken, Event, EventBroken, EventWaitError, GiveBack, NotLocked, OwnerDied,
+    Passed, Semaphore, SharedMutex,
 };
 use super::peers::{Peer, Sleepers, elsewhere};
 use super::{Hook, Memory};
@@ -185,7 +185,7 @@ fn event_crash_of_the_setter_at_every_step() {
             event.set(park);
         }
         let told = if broken {
-            Err(SetterDied(VICTIM))
+            Err(EventBroken::SetterDied(VICTIM))
         } else {
             Ok(())
         };

@@ -1,10 +1,13 @@
 //! Where the operating system's mappings become the structures of `forkyard-shm`: the one
-//! file, besides the trampoline, that vouches for memory.
+//! place, besides the trampoline, that vouches for memory. Here the control segment and the
+//! arena; `laid` has shared state.
 
 #![expect(
     unsafe_code,
     reason = "each structure is laid over a mapping whose size and lifetime are argued here"
 )]
+
+mod laid;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU32;
@@ -20,6 +23,7 @@ use forkyard_shm::{OwnerIndex, Park};
 
 use crate::bootstrap::unlink_all;
 use crate::start::OsPark;
+pub(crate) use laid::{Laid, MeetError, bytes as laid_bytes};
 
 /// Lays a new control segment out.
 fn create_control(segment: &Segment, shape: Shape, identity: Identity) -> Control {

@@ -229,7 +229,7 @@ impl Arena {
             assert!(
                 size_of::<T>() > 0,
                 "values of no bytes need no shared memory"
-            )
+            );
         };
         let block = match self.raw.alloc(bytes) {
             Err(refused) if refused.may_pass() => wait::alloc(self, bytes)?,

@@ -132,7 +132,7 @@ fn elements<T>(bytes: usize) -> Result<(), String> {
         assert!(
             size_of::<T>() > 0,
             "values of no bytes need no shared memory"
-        )
+        );
     };
     if bytes.is_multiple_of(size_of::<T>()) {
         return Ok(());
@@ -150,7 +150,7 @@ fn one<T>(bytes: usize) -> Result<(), String> {
         assert!(
             size_of::<T>() > 0,
             "a value of no bytes needs no shared memory"
-        )
+        );
     };
     if bytes == size_of::<T>() {
         return Ok(());

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::alloc_error::AllocError;
 use super::extents::ExtentError;
 use super::handle::BlockMut;
+use super::header::BlockHeader;
 use super::process::Arena;
 
 /// How long a sleep lasts at most while the system is full: what other programs give back
@@ -99,9 +100,7 @@ impl Arena {
             }
             // One that cannot be mapped has no block that this process could get.
             if let Ok(mapping) = self.mapping(word.id(index)) {
-                mapping
-                    .headers()
-                    .for_each(super::header::BlockHeader::touch);
+                mapping.headers().for_each(BlockHeader::touch);
             }
         }
     }

@@ -129,6 +129,7 @@ fn killed_with_it(setup: &Setup) {
     in_use(&pool, 0);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
 fn hold(name: String) -> u64 {
     gate::say(&name, std::process::id());
     gate::wait("never said");
@@ -342,9 +343,9 @@ fn parts(setup: &Setup) {
     let back = pool.submit(|part: Shared<[u32]>| part.slice(1..), end);
     assert_eq!(back.join().expect("a part")[..], [99_999]);
     // A part is not writable, not even the last one.
-    let part = numbers.slice(1..).try_into_owned().err().expect("a part");
+    let part = numbers.slice(1..).try_into_owned().expect_err("a part");
     drop(numbers);
-    let part = part.try_into_owned().err().expect("still a part");
+    let part = part.try_into_owned().expect_err("still a part");
     assert_eq!(part.len(), 99_999);
     drop(part);
 

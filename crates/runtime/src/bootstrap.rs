@@ -2,7 +2,7 @@
 
 use forkyard_os::clock::{TickSource, adopt_tick_source, tick_source};
 use forkyard_os::process::{Pid, start_time};
-use forkyard_os::segment::{Segment, SegmentName, unlink};
+use forkyard_os::segment::{Segment, SegmentName, unlink, unlink_pool};
 use forkyard_os::{exe, segment};
 use forkyard_shm::control::{AttachError, Control, Identity};
 
@@ -79,9 +79,13 @@ impl Attachment {
 
 /// Takes every name of a pool away: its control segment's and its extents'. What is mapped
 /// stays. Harmless when repeated.
+///
+/// The directory says which extents there are, and any process of the pool can have written over
+/// it; so what the system itself lists goes too. (Not every system lists shared memory.)
 pub(crate) fn unlink_all(name: &SegmentName, control: &Control) {
     for id in mapped::directory(control).extents() {
         let _ = unlink(&mapped::extent_name(name, id));
     }
     let _ = unlink(name);
+    let _ = unlink_pool(name);
 }

@@ -31,7 +31,7 @@ pub struct Pool {
     reaper: Option<JoinHandle<()>>,
     arena: Arena,
     /// One search at a time: a pool has one result slot.
-    pub(crate) searching: Mutex<()>,
+    pub(crate) searching: Mutex<u32>,
 }
 
 /// How a dropped pool's workers are given time to end.
@@ -74,7 +74,7 @@ impl Pool {
             waker,
             reaper: Some(reaper),
             arena,
-            searching: Mutex::new(()),
+            searching: Mutex::new(0),
         }
     }
 

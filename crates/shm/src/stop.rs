@@ -67,7 +67,7 @@ impl StopFlag {
     /// # Panics
     /// After 2³² − 1 rounds on one flag.
     pub fn arm(&self) -> Round {
-        let number = self.armed.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.armed.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         match u32::try_from(number) {
             Ok(number) => Round(number),
             Err(_) => panic!("a stop flag has 2^32 - 1 rounds; build a new pool"),

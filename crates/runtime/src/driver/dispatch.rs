@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use forkyard_shm::lane::Message;
 
+use super::link::OVERWRITTEN;
 use super::{Core, Driver, InFlight, PoolPhase, SeatPhase, Ticket};
 use crate::error::TaskError;
 use crate::parcel::{Body, InPlace, Parcel};
@@ -149,6 +150,7 @@ impl Driver {
         let seat = &mut self.seats[index];
         seat.in_flight.push_back(InFlight {
             ticket,
+            entry: parcel.message.entry,
             attached: parcel.attached,
         });
         seat.link
@@ -209,6 +211,12 @@ impl Driver {
                         break;
                     }
                 };
+                let sent = self.seats[busy].in_flight.back();
+                if !sent.is_some_and(|sent| sent.is_intact(&message)) {
+                    // The message is answered for with the others when the worker is gone.
+                    self.condemn(busy, OVERWRITTEN.to_owned());
+                    break;
+                }
                 let Some(taken) = self.seats[busy].in_flight.pop_back() else {
                     break;
                 };

@@ -33,6 +33,9 @@ pub(crate) enum Remains {
     Fault(String),
 }
 
+/// Why a task that was sent to a lane is not sent elsewhere.
+pub(super) const OVERWRITTEN: &str = "a task's slot was overwritten before it was begun";
+
 /// A path to a worker.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -218,15 +221,13 @@ impl Link {
                                 body: in_place(&bytes, message),
                                 attached: Box::default(),
                             }),
-                            None => Remains::Fault("a task's slot was overwritten".to_owned()),
+                            None => Remains::Fault(OVERWRITTEN.to_owned()),
                         }
                     }
                     // Done behind one that is not: the results before it were taken in
                     // order, so no correct worker leaves this.
                     Seen::Done => Remains::Fault("results are out of order".to_owned()),
-                    Seen::Free | Seen::Corrupt(_) => {
-                        Remains::Fault("a task's slot was overwritten".to_owned())
-                    }
+                    Seen::Free | Seen::Corrupt(_) => Remains::Fault(OVERWRITTEN.to_owned()),
                 }
             }
             Self::Pipe(pipe) => pipe.remains(nth, control.page(seat)),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use forkyard_shm::layout::{Pipes, WorkerPage};
 use forkyard_wire::link::{LinkError, Listener, Received, SupervisorEnd};
 use forkyard_wire::packets::{
-    HEADER_BYTES as HEADER_ROOM, Outgoing, WINDOW_BYTES, WINDOW_PACKETS, window_cost,
+    HEADER_BYTES as HEADER_ROOM, Outgoing, PACKET_BYTES, WINDOW_BYTES, WINDOW_PACKETS, window_cost,
 };
 
 use super::link::{Arrived, Remains};
@@ -43,6 +43,10 @@ pub(crate) struct Pipe {
 
 /// Messages in one pipe at most: as many as small ones surely fit the window.
 const MOST_MESSAGES: usize = 64;
+
+/// A packet is sent while the costs of those unread are below the window, so they are together
+/// always below this.
+const MOST_COST: u64 = (WINDOW_BYTES + window_cost(PACKET_BYTES)) as u64;
 
 impl Pipe {
     /// Opens the place where the next worker connects, and returns its name.
@@ -101,6 +105,12 @@ impl Pipe {
             let received_cost = pipes.received_cost.load(Ordering::Relaxed);
             let packets = self.packets_sent.wrapping_sub(received) & !(1 << 31);
             let cost = self.cost_sent.wrapping_sub(received_cost);
+            // The worker's word, which can be anything: no more lies unread than was ever let in.
+            if packets as usize > WINDOW_PACKETS || cost >= MOST_COST {
+                let why = "it counted packets that it was not sent".to_owned();
+                self.broken = Some(LinkError::Protocol(why));
+                return;
+            }
             let next = window_cost(message.next_packet_len()) as u64;
             let fits = cost < WINDOW_BYTES as u64 && (packets as usize) < WINDOW_PACKETS;
             if !fits {

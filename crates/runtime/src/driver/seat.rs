@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use forkyard_os::process::Pid;
 use forkyard_shm::OwnerIndex;
+use forkyard_shm::lane::Message;
 
 use super::Ticket;
 use super::link::Link;
@@ -40,8 +41,19 @@ pub(crate) enum SeatPhase {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) ticket: Ticket,
+    /// What the message runs: a slot, from which an unbegun one is taken back, is memory that
+    /// its worker can write.
+    pub(crate) entry: u64,
     /// Blocks that the message speaks of.
     pub(crate) attached: Box<[Block]>,
+}
+
+impl InFlight {
+    /// Whether a message that was taken back is still the one that was sent. Its payload is not
+    /// compared: whoever runs the task checks that anyway, by decoding it.
+    pub(crate) fn is_intact(&self, found: &Message) -> bool {
+        found.entry == self.entry && found.items == self.ticket.items
+    }
 }
 
 /// A place in the pool.

@@ -164,7 +164,9 @@ impl ResultSlot {
 
     /// One more that believes to have won. Returns how many there are with it.
     pub fn believe(&self) -> u32 {
-        self.believed.fetch_add(1, Ordering::Relaxed) + 1
+        self.believed
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
     }
 
     /// How many believed to have won.

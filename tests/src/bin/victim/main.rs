@@ -6,6 +6,7 @@
 
 mod death;
 mod leaks;
+mod scribble;
 mod search;
 mod setup;
 mod shutdown;
@@ -30,6 +31,7 @@ fn main() {
     let all = [
         death::SCENARIOS,
         leaks::SCENARIOS,
+        scribble::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,
         signals::SCENARIOS,

@@ -27,6 +27,19 @@ tests::on_both_paths! {
     case_45_a_directory_of_noise => |way| scribbled(way, "scribble/directory");
 }
 
+/// A worker that is started anew compares what it attaches to, and its refusal has a name.
+#[test]
+fn case_46_another_version_is_refused() {
+    if census::can_see() {
+        for method in ["spawn", "fork", "forkserver"] {
+            let ended = victim!(Way::named("shared", method), "scribble/version").run();
+            ended.passed();
+            let told = ended.stderr.contains("the segment has layout version 99");
+            assert_eq!(told, method == "spawn", "{}", ended.stderr);
+        }
+    }
+}
+
 #[test]
 fn case_45_states_that_cannot_be() {
     scribbled(Way::named("shared", "spawn"), "scribble/states");

@@ -10,6 +10,7 @@ use forkyard::{Pool, TaskError};
 use forkyard_shm::layout::Shape;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use tests::patience::LIVENESS;
 use tests::{census, gate};
 
 use crate::Scenario;
@@ -20,6 +21,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("scribble/tasks", tasks),
     ("scribble/counts", counts),
     ("scribble/result", result),
+    ("scribble/claimed", claimed),
+    ("scribble/version", version),
     ("scribble/rounds", rounds),
     ("scribble/directory", directory),
     ("scribble/random", random),
@@ -195,6 +198,55 @@ fn result(setup: &Setup) {
     }
 }
 
+/// A worker dies with the slot claimed and nothing published, as it can between the two: the claim
+/// is given back, and another one wins.
+fn claimed(setup: &Setup) {
+    const OPEN: u8 = 1;
+    const CLAIMED: u8 = 2;
+    let pool = setup.pool(2);
+    for round in 1..4_u64 {
+        let task = |_: &forkyard::Search<'_>, (n, map, round): (u64, Map, u64)| {
+            let phase = |map: &Map| read::<1>(&map.control, RESULT_AT)[0];
+            let mine = forkyard::context().worker().expect("a worker") as u64 + 1;
+            let name = format!("claimed-{round}");
+            if n == 0 {
+                let state = round << 32 | mine << 8 | u64::from(CLAIMED);
+                map.write(RESULT_AT, &state.to_le_bytes());
+                gate::say(&name, "");
+                kill_myself();
+            }
+            gate::wait(&name);
+            let is_open = || (phase(&map) == OPEN).then_some(());
+            tests::until("the claim is given back", LIVENESS, is_open);
+            Some(n)
+        };
+        let items = (0..2).map(|n| (n, Map::of(&pool), round));
+        let first = pool.first(task, items).expect("a search");
+        assert_eq!((first.found.expect("a find").value, first.winners), (1, 1));
+    }
+    works(&pool);
+}
+
+/// A segment of another version: whoever is to attach to it refuses, and says why.
+fn version(setup: &Setup) {
+    let pool = setup.builder().workers(1).most_failed_starts(2);
+    let pool = pool.build().expect("a pool");
+    let scribble = |map: Map| {
+        map.write(0x10, &99_u32.to_le_bytes());
+        kill_myself();
+    };
+    let died: Result<(), _> = pool.submit(scribble, Map::of(&pool)).join();
+    assert!(matches!(died, Err(TaskError::WorkerDied(_))), "{died:?}");
+    let next = pool.submit(|n: u64| n, 1).join();
+    match setup.method {
+        forkyard::StartMethod::Spawn => {
+            assert!(matches!(next, Err(TaskError::NoWorkers(_))), "{next:?}");
+        }
+        // A zygote has attached before.
+        _ => assert_eq!(next, Ok(1)),
+    }
+}
+
 /// The count of rounds is not taken from where workers can write.
 fn rounds(setup: &Setup) {
     let pool = setup.pool(1);
@@ -253,7 +305,7 @@ fn scribble_once(map: &Map, random: &mut Random) {
     };
     let place = match random.below(10) {
         0..4 => {
-            let slot = map.page() + PAGE_BYTES + random.below(map.slots) * SLOT_BYTES;
+            let slot = map.page() + PAGE_BYTES + random.below(BUSY_SLOTS) * SLOT_BYTES;
             // What a task runs is left alone: the worker would run it, whatever it is.
             match at(0, SLOT_BYTES, random) {
                 0x08..0x10 => slot,
@@ -281,6 +333,11 @@ fn scribble_once(map: &Map, random: &mut Random) {
     map.write(place, &bytes[..width]);
 }
 
+/// More than there is time for while the tasks below run.
+const MOST_SCRIBBLES: u32 = 3000;
+/// Most of what a lane is used for while one task after the other is joined is in these.
+const BUSY_SLOTS: u64 = 8;
+
 /// Random bytes at random moments: every task has an answer, or is given up; then the pool can be
 /// ended, and another one works.
 fn random(setup: &Setup) {
@@ -292,7 +349,7 @@ fn random(setup: &Setup) {
         let begin = |(map, mut random): (Map, Random)| {
             // A thread that goes on while its worker works.
             std::thread::spawn(move || {
-                for _ in 0..40 {
+                for _ in 0..MOST_SCRIBBLES {
                     scribble_once(&map, &mut random);
                     std::thread::yield_now();
                 }

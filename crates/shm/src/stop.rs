@@ -47,6 +47,9 @@ pub struct StopFlag {
     armed: AtomicU64,
 }
 
+#[cfg(not(loom))]
+crate::packed::packed!(StopFlag { stopped, armed } then 0 unused);
+
 impl Default for StopFlag {
     fn default() -> Self {
         Self::new()

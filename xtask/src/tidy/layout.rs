@@ -235,6 +235,34 @@ mod tests {
         assert_eq!(of("crates/wire/src/lib.rs", &gap), 0);
     }
 
+    /// The rule reads the real files as it is meant to: each asserted offset that is changed alone is
+    /// found, and each drawn one.
+    #[test]
+    fn the_layout_that_is_there_is_read() {
+        for path in ["layout.rs", "layout/fields.rs", "first/slot.rs"] {
+            let path = format!("crates/shm/src/{path}");
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+            let text = std::fs::read_to_string(format!("{root}/{path}")).expect("a source");
+            assert_eq!(check(&[Source::parse(&path, &text)]), []);
+            let lines: Vec<&str> = text.lines().collect();
+            let is_held = |line: &&str| {
+                let names = ["offset_of!", "WorkerPage."];
+                let asserts =
+                    line.contains("== 0x") && names.iter().any(|name| line.contains(name));
+                let draws = line.starts_with("//!  0x") && !line.contains("unused");
+                asserts || (draws && line.contains("|  "))
+            };
+            let held = (0..lines.len()).filter(|at| is_held(&lines[*at]));
+            for at in held {
+                let mut changed = lines.clone();
+                let line = changed[at].replacen("0x", "0x7", 1);
+                changed[at] = &line;
+                let source = Source::parse(&path, &changed.join("\n"));
+                assert_ne!(check(&[source]), [], "{path}: {}", lines[at]);
+            }
+        }
+    }
+
     #[test]
     fn without_a_picture_it_is_quiet() {
         let text = "//! Layout.\nassert!(offset_of!(H, magic) == 0x0);\n";

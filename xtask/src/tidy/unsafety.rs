@@ -118,6 +118,7 @@ mod tests {
             lines("crates/runtime/src/trampoline.rs", "unsafe fn f() {}\n"),
             NONE
         );
+        assert_eq!(lines("tests/src/fuzz/lane.rs", "unsafe { f() }\n"), NONE);
         let text = "#![forbid(unsafe_code)]\n// unsafe\nlet s = \"unsafe\";\n";
         assert_eq!(lines("crates/wire/src/lib.rs", text), NONE);
     }

@@ -20,6 +20,9 @@ use crate::sink::Sink;
 use crate::start::ZygoteMessage;
 
 /// Decodes the results of a slot, whose message was validated; how many items were told of one.
+///
+/// # Panics
+/// When items are told of out of order.
 pub fn reply_of_slot<Out: DeserializeOwned>(
     message: Message,
     slot: &[u8; INLINE_BYTES],
@@ -30,6 +33,9 @@ pub fn reply_of_slot<Out: DeserializeOwned>(
 }
 
 /// Decodes the results of a frame; `None` when it has no header.
+///
+/// # Panics
+/// When items are told of out of order.
 pub fn reply_of_frame<Out: DeserializeOwned>(frame: &[u8], items: u32) -> Option<u64> {
     let (message, _) = parcel::from_bytes(frame)?;
     Some(decode::<Out>(message, Body::Frame(frame.to_vec()), items))

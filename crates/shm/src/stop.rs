@@ -65,7 +65,8 @@ impl StopFlag {
         }
     }
 
-    /// Begins the next round and returns its number.
+    /// Begins the next round and returns its number. In shared memory the count is anybody's to
+    /// write: a pool counts its rounds by itself.
     ///
     /// # Panics
     /// After 2³² − 1 rounds on one flag.

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use forkyard_shm::OwnerIndex;
@@ -82,7 +81,7 @@ unsafe impl Extents for Mapper {
         let objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match objects.get(&id) {
             Some(object) if object.len() >= bytes.get() => {
-                Ok(Mapped::new(base_of(object), Arc::clone(object)))
+                Ok(Mapped::new(object.base(), Arc::clone(object)))
             }
             _ => Err(ExtentError::Gone { id }),
         }
@@ -92,8 +91,4 @@ unsafe impl Extents for Mapper {
         let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         objects.remove(&id);
     }
-}
-
-fn base_of(object: &Arc<PeerMemory>) -> NonNull<u8> {
-    object.base()
 }

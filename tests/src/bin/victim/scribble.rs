@@ -376,7 +376,9 @@ fn random(setup: &Setup) {
                 }
             }
         }
-        let _ = (pool.timings().len(), pool.arena().stats());
+        let rows = pool.timings();
+        let residuals = rows.iter().map(forkyard::ProcessTimings::residual_ns);
+        let _ = (residuals.count(), pool.tasks_done(), pool.arena().stats());
         drop(pool.abort(Duration::from_millis(20)));
     }
     println!(

@@ -206,7 +206,7 @@ fn shared_finds(setup: &Setup) {
     assert!(left <= 8, "{left} blocks are left");
 }
 
-/// Once the flag is up, a loop goes on for less than one interval.
+/// Once the flag is up, a loop goes on for one interval at most.
 fn within(setup: &Setup) {
     const EVERY: u32 = 1000;
     let pool = setup
@@ -239,7 +239,7 @@ fn within(setup: &Setup) {
         for n in 1..3 {
             let late = gate::hear(&format!("{name}-{n}"));
             let late: u32 = late.parse().expect("a count");
-            assert!(late < EVERY, "{late} iterations after the flag");
+            assert!(late <= EVERY, "{late} iterations after the flag");
         }
     }
 }

@@ -293,8 +293,10 @@ const fn round_up(bytes: usize, to: usize) -> usize {
     bytes.div_ceil(to) * to
 }
 
-pub(crate) const RESULT_AT: usize = 0x1000;
-pub(crate) const DIRECTORY_AT: usize = 0x2000;
+/// Where the result slot lies.
+pub const RESULT_AT: usize = 0x1000;
+/// Where the arena's directory lies.
+pub const DIRECTORY_AT: usize = 0x2000;
 pub(crate) const WORKERS_AT: usize = round_up(DIRECTORY_AT + size_of::<Directory>(), PAGE);
 
 const _: () = {

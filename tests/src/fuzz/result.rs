@@ -3,8 +3,8 @@
 use arbitrary::{Arbitrary, Unstructured};
 use forkyard_shm::control::{Control, Identity};
 use forkyard_shm::first::{Offer, RESULT_BYTES, offer, settle};
-use forkyard_shm::layout::Shape;
-use forkyard_shm::{OwnerIndex, Protocol, Round};
+use forkyard_shm::layout::{RESULT_AT, Shape};
+use forkyard_shm::{OwnerIndex, Protocol, ResultSlot, Round};
 
 use super::memory::{PeerMemory, Scribble};
 use super::park::Reaped;
@@ -22,7 +22,6 @@ enum Step {
     OverHeader(Scribble),
 }
 
-const RESULT_AT: usize = 0x1000;
 const STOP_AT: usize = 0x40;
 
 pub(super) fn run(bytes: &[u8]) {
@@ -83,7 +82,9 @@ pub(super) fn run(bytes: &[u8]) {
                 let _ = (slot.raised_ns(), slot.claimant(), slot.believers());
                 let _ = (slot.believe(), flag.is_raised(round));
             }
-            Step::OverSlot(scribble) => scribble.within(&memory, RESULT_AT, 0x400),
+            Step::OverSlot(scribble) => {
+                scribble.within(&memory, RESULT_AT, size_of::<ResultSlot>());
+            }
             Step::OverHeader(scribble) => scribble.within(&memory, STOP_AT, 0x100),
         }
         if let Ok(Some((_, bytes, _))) = slot.read(round) {

@@ -2,12 +2,14 @@
 //! the files in which that memory is, as no interface of ours lets them.
 
 use std::fs::OpenOptions;
+use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use forkyard::{Pool, TaskError};
-use forkyard_shm::layout::Shape;
+use forkyard_shm::lane::Slot;
+use forkyard_shm::layout::{self, Shape, WorkerPage};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use tests::patience::LIVENESS;
@@ -28,11 +30,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("scribble/random", random),
 ];
 
-const RESULT_AT: u64 = 0x1000;
-const DIRECTORY_AT: u64 = 0x2000;
-const SLOT_BYTES: u64 = 0x80;
-const PAGE_BYTES: u64 = 0x1000;
-const PIPES_AT: u64 = 0x100;
+const RESULT_AT: u64 = layout::RESULT_AT as u64;
+const DIRECTORY_AT: u64 = layout::DIRECTORY_AT as u64;
+const SLOT_BYTES: u64 = size_of::<Slot>() as u64;
+const PAGE_BYTES: u64 = size_of::<WorkerPage>() as u64;
+const PIPES_AT: u64 = offset_of!(WorkerPage, pipes) as u64;
 
 /// Where things lie in a pool's control segment.
 #[derive(Debug, Clone, Serialize, Deserialize)]

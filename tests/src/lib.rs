@@ -4,10 +4,10 @@
 //! A test of this package runs a *victim*, a program that builds a pool and puts it through a
 //! scenario, in a process of its own. The victim checks what can be seen from inside; the test
 //! checks that it ended in time and left nothing behind: no process, no shared memory, no file.
-//! Start reading at [`mod@victim`].
-#![forbid(unsafe_code)]
+//! Start reading at [`mod@victim`]; what fuzzing runs is in [`mod@fuzz`].
 
 pub mod census;
+pub mod fuzz;
 pub mod gate;
 pub mod patience;
 pub mod shm;

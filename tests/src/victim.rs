@@ -307,6 +307,12 @@ impl Ended {
         self.run.folder()
     }
 
+    /// The processes of the run that still live.
+    #[must_use]
+    pub fn processes(&self) -> Vec<i32> {
+        self.run.processes()
+    }
+
     /// It went through its scenario, and left nothing behind.
     ///
     /// # Panics

@@ -27,14 +27,14 @@ fn killed_at_any_moment(way: Way, scenario: &str) -> impl Iterator<Item = Ended>
 }
 
 tests::on_every_way! {
-    idle_workers_end_with_their_supervisor => |way| killed(way, "shutdown/idle");
-    busy_workers_end_with_their_supervisor => |way| killed(way, "shutdown/busy");
-    workers_in_a_message_end_with_their_supervisor => |way| {
+    case_26_idle_workers_end_with_their_supervisor => |way| killed(way, "shutdown/idle");
+    case_26_busy_workers_end_with_their_supervisor => |way| killed(way, "shutdown/busy");
+    case_26_workers_in_a_message_end_with_their_supervisor => |way| {
         for ended in killed_at_any_moment(way, "shutdown/mid-message") {
             ended.was_killed_by(Signal::Kill);
         }
     };
-    starting_workers_end_with_their_supervisor => |way| {
+    case_26_starting_workers_end_with_their_supervisor => |way| {
         for ended in killed_at_any_moment(way, "shutdown/building") {
             ended.was_swept_after(Signal::Kill, victim!(way, "start/plain"));
         }
@@ -46,9 +46,9 @@ tests::on_every_way! {
     abort_ends_workers_deaf_to_term => |way| victim!(way, "shutdown/abort-deaf").passes();
     abort_ends_a_map => |way| victim!(way, "shutdown/abort-map").passes();
     kill_ends_a_map => |way| victim!(way, "shutdown/kill-map").passes();
-    drop_ends_endless_tasks => |way| victim!(way, "shutdown/drop").passes();
-    drop_in_a_panic_ends_endless_tasks => |way| victim!(way, "shutdown/panic").passes();
-    a_forked_child_takes_nothing_with_it => |way| {
+    case_29_drop_ends_endless_tasks => |way| victim!(way, "shutdown/drop").passes();
+    case_29_drop_in_a_panic_ends_endless_tasks => |way| victim!(way, "shutdown/panic").passes();
+    case_29_a_forked_child_takes_nothing_with_it => |way| {
         Victim::new(env!("CARGO_BIN_EXE_rough")).arg("fork").on(way).passes();
     };
 }

@@ -5,9 +5,14 @@
 use tests::{census, victim};
 
 tests::on_both_paths! {
-    segments_are_private => |way| {
+    case_44_segments_are_private => |way| {
         if census::can_see() {
             victim!(way, "trust/private").passes();
+        }
+    };
+    case_44_another_user_cannot_attach => |way| {
+        if census::can_see() {
+            victim!(way, "trust/other-user").passes();
         }
     };
     shared_values_are_not_copied => |way| victim!(way, "trust/not-copied").passes();

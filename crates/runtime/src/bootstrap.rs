@@ -2,7 +2,7 @@
 
 use forkyard_os::clock::{TickSource, adopt_tick_source, tick_source};
 use forkyard_os::process::{Pid, start_time};
-use forkyard_os::segment::{Segment, SegmentName, unlink};
+use forkyard_os::segment::{Segment, SegmentName, unlink, unlink_pool};
 use forkyard_os::{exe, segment};
 use forkyard_shm::control::{AttachError, Control, Identity};
 
@@ -24,6 +24,8 @@ pub(crate) enum BootstrapError {
     Name(#[from] segment::SegmentError),
     #[error(transparent)]
     Attach(#[from] AttachError),
+    #[error("the segment {name} says that process {pid} made it, which its name does not say")]
+    Owner { name: SegmentName, pid: u32 },
 }
 
 /// The identity that a supervisor writes and a worker compares.
@@ -51,8 +53,21 @@ impl Attachment {
             name,
             _segment: Some(segment),
         };
+        if !attachment.is_its_makers() {
+            return Err(BootstrapError::Owner {
+                pid: control.identity().supervisor_pid,
+                name: attachment.name,
+            });
+        }
         attachment.adopt_clock();
         Ok(attachment)
+    }
+
+    /// Whether the supervisor that the segment names is the process that its name is of: the one
+    /// whose end this process will wait for is then the one whose segment this is.
+    fn is_its_makers(&self) -> bool {
+        self.supervisor()
+            .is_some_and(|(pid, start)| self.name.is_of(pid, start))
     }
 
     /// Counts ticks as the supervisor does.
@@ -79,9 +94,63 @@ impl Attachment {
 
 /// Takes every name of a pool away: its control segment's and its extents'. What is mapped
 /// stays. Harmless when repeated.
+///
+/// The directory says which extents there are, and any process of the pool can have written over
+/// it; so what the system itself lists goes too. (Not every system lists shared memory.)
 pub(crate) fn unlink_all(name: &SegmentName, control: &Control) {
     for id in mapped::directory(control).extents() {
         let _ = unlink(&mapped::extent_name(name, id));
     }
     let _ = unlink(name);
+    let _ = unlink_pool(name);
+}
+
+#[cfg(test)]
+mod tests {
+    use forkyard_shm::layout::Shape;
+
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        workers: 1,
+        slots: 2,
+    };
+
+    fn opened(identity: Identity) -> Result<Attachment, BootstrapError> {
+        let memory = mapped::PoolMemory::create(SHAPE, identity).expect("a segment");
+        Attachment::open(memory.name().as_str())
+    }
+
+    #[test]
+    fn case_46_a_segment_of_another_owner_is_refused_by_name() {
+        let mine = identity();
+        let attachment = opened(mine).expect("it is this process's");
+        assert!(attachment.is_same_build());
+        for other in [
+            Identity {
+                supervisor_pid: mine.supervisor_pid + 1,
+                ..mine
+            },
+            Identity {
+                supervisor_pid: 0,
+                ..mine
+            },
+            Identity {
+                supervisor_start: mine.supervisor_start + 1,
+                ..mine
+            },
+        ] {
+            let refused = opened(other).expect_err("it is not");
+            assert!(matches!(refused, BootstrapError::Owner { .. }), "{refused}");
+        }
+    }
+
+    #[test]
+    fn case_46_another_build_is_told_from_this_one() {
+        let other = Identity {
+            exe_hash: identity().exe_hash ^ 1,
+            ..identity()
+        };
+        assert!(!opened(other).expect("a segment").is_same_build());
+    }
 }

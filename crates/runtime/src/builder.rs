@@ -13,7 +13,6 @@ use forkyard_shm::arena::Advice;
 use forkyard_shm::control::Control;
 use forkyard_shm::layout::Shape;
 use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
-use std::sync::atomic::Ordering;
 
 use crate::bootstrap::{Attachment, identity};
 use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
@@ -35,6 +34,7 @@ pub(crate) struct Options {
     pub(crate) start_timeout: Duration,
     pub(crate) most_failed_starts: u32,
     pub(crate) bytes_ahead: u64,
+    pub(crate) check_every: CheckEvery,
 }
 
 /// Settings of a pool to be; see [`Pool::builder`].
@@ -206,7 +206,6 @@ impl PoolBuilder {
         }
         let memory = mapped::PoolMemory::create(shape, identity())?;
         let control = *memory.control();
-        self.write_orders(&control, workers);
         let starter = self.make_starter(memory.name(), &control)?;
         let arena = mapped::attach_arena(&control, memory.name(), OwnerIndex::SUPERVISOR);
         let directory = mapped::directory(&control);
@@ -230,6 +229,7 @@ impl PoolBuilder {
             chunk_size: self.chunk_size,
             start_timeout: self.start_timeout,
             most_failed_starts: self.most_failed_starts.max(1),
+            check_every: self.check_every,
             bytes_ahead: (BYTES_AHEAD * workers as u64).min(shm_share),
         };
         Ok(Core::new(
@@ -239,20 +239,6 @@ impl PoolBuilder {
             starter,
             seats,
         ))
-    }
-
-    /// What every worker of the pool needs to know, whatever its generation.
-    fn write_orders(&self, control: &Control, workers: usize) {
-        for index in 0..workers {
-            let orders = &control.page(index).orders;
-            let copy = u32::from(self.transport == Transport::Copy);
-            orders.copy_path.store(copy, Ordering::Relaxed);
-            let every = match self.check_every {
-                CheckEvery::Auto => 0,
-                CheckEvery::Iterations(n) => n.get(),
-            };
-            orders.check_every.store(every, Ordering::Relaxed);
-        }
     }
 
     fn make_starter(&self, name: &SegmentName, control: &Control) -> Result<Starter, BuildError> {

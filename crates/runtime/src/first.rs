@@ -6,13 +6,13 @@
 
 use forkyard_os::clock::now_ns;
 use forkyard_shm::first::{Offer, RESULT_BYTES, offer};
-use forkyard_shm::{OwnerIndex, Protocol, Round, StopFlag};
+use forkyard_shm::{OwnerIndex, Protocol, ResultSlot, Round, StopFlag};
 use forkyard_wire::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::TaskError;
@@ -61,14 +61,10 @@ where
     Out: Serialize + DeserializeOwned,
     I: IntoIterator<Item = In>,
 {
-    let _one_at_a_time = pool
-        .searching
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let (round, _one_at_a_time) = next_round(pool);
     let core = pool.core();
     let flag = &core.control.header().stop.0;
     let slot = core.control.result();
-    let round = flag.arm();
     slot.open(round);
     // Whatever happens, an iterator's panic included, the round is over when this returns.
     let _over = RaiseWhenOver { flag, round };
@@ -102,14 +98,7 @@ where
     });
     let raised_ns = slot.raised_ns();
     let winners = slot.believers();
-    let (in_slot, mut found_by) = match slot.read(round) {
-        Ok(Some((owner, bytes, false))) => (Some(bytes), owner.worker()),
-        Ok(Some((owner, _, true))) => (None, owner.worker()),
-        Ok(None) => (None, None),
-        Err(fault) => {
-            return Err(TaskError::Fault(fault.to_string().into()));
-        }
-    };
+    let (in_slot, mut found_by) = published(slot, round, pool.workers())?;
     let stop_latencies = latencies(&ended, raised_ns);
     let value = match in_slot {
         Some(bytes) => Some(
@@ -136,6 +125,40 @@ where
             stop_latencies: Vec::new(),
             tasks,
         }),
+    }
+}
+
+/// The next round, and the lock that keeps other searches from having one meanwhile. It is counted
+/// under the lock and not in the flag, which every worker can write.
+fn next_round(pool: &Pool) -> (Round, MutexGuard<'_, u32>) {
+    let mut last = pool
+        .searching
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let Some(number) = last.checked_add(1) else {
+        panic!("a pool has 2^32 - 1 searches; build a new one");
+    };
+    *last = number;
+    (Round::from_number(number), last)
+}
+
+/// What the slot has of `round`: the find, if it is not in a reply, and the worker that won.
+fn published(
+    slot: &ResultSlot,
+    round: Round,
+    workers: usize,
+) -> Result<(Option<Vec<u8>>, Option<usize>), TaskError> {
+    let fault = |why: String| TaskError::Fault(why.into());
+    let read = slot.read(round).map_err(|error| fault(error.to_string()))?;
+    let Some((owner, bytes, in_reply)) = read else {
+        return Ok((None, None));
+    };
+    match owner.worker().filter(|worker| *worker < workers) {
+        Some(worker) => Ok(((!in_reply).then_some(bytes), Some(worker))),
+        None => Err(fault(format!(
+            "the result slot names owner {}, which is no worker of this pool",
+            owner.get()
+        ))),
     }
 }
 

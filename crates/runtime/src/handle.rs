@@ -59,7 +59,7 @@ pub(crate) fn submit<In: Serialize, Out>(
         Err(error) => State::Failed(error),
         Ok(parcel) => {
             let mut driver = core.lock();
-            let batch = driver.open_batch();
+            let batch = driver.open_batch(entry);
             let ticket = Ticket {
                 batch,
                 first: 0,

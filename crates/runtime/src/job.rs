@@ -26,6 +26,8 @@ use crate::state::take_waited;
 pub(crate) const STATUS_VALUE: u16 = 0;
 /// A single item's result is an [`ItemError`].
 pub(crate) const STATUS_ERROR: u16 = 1;
+/// Bytes of the length before an item of a chunk.
+const FENCE_BYTES: usize = 4;
 /// Marks an item's length as that of an [`ItemError`].
 pub(crate) const ERROR_BIT: u32 = 1 << 31;
 
@@ -181,6 +183,14 @@ where
     In: DeserializeOwned,
     Out: Serialize,
 {
+    // Each has its fence, and a count that is wrong must not be believed for what it reserves.
+    if job.items as usize > job.input.len() / FENCE_BYTES {
+        let why = format!("{} bytes are no {} items", job.input.len(), job.items);
+        put_error(job.out, &ItemError::Decode(why));
+        job.status = STATUS_ERROR;
+        job.laps.decode();
+        return;
+    }
     let mut input = job.input;
     let arguments: Vec<Result<In, ItemError>> = (0..job.items)
         .map(|_| decode(fenced(&mut input)?))
@@ -211,7 +221,7 @@ where
 /// The next fenced item of a chunk.
 fn fenced<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], ItemError> {
     let torn = || ItemError::Decode("the chunk ends in the middle of an item".to_owned());
-    let (len, rest) = input.split_first_chunk::<4>().ok_or_else(torn)?;
+    let (len, rest) = input.split_first_chunk::<FENCE_BYTES>().ok_or_else(torn)?;
     let (item, rest) = rest
         .split_at_checked(u32::from_le_bytes(*len) as usize)
         .ok_or_else(torn)?;

@@ -39,6 +39,8 @@ mod context;
 mod driver;
 mod error;
 mod first;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod init;
 mod job;

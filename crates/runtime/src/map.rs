@@ -59,7 +59,7 @@ impl<'a> Dispatch<'a> {
                 ..Message::default()
             },
             chunk,
-            batch: core.lock().open_batch(),
+            batch: core.lock().open_batch(entry),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
             refused: None,

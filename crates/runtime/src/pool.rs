@@ -31,7 +31,7 @@ pub struct Pool {
     reaper: Option<JoinHandle<()>>,
     arena: Arena,
     /// One search at a time: a pool has one result slot.
-    pub(crate) searching: Mutex<()>,
+    pub(crate) searching: Mutex<u32>,
 }
 
 /// How a dropped pool's workers are given time to end.
@@ -74,7 +74,7 @@ impl Pool {
             waker,
             reaper: Some(reaper),
             arena,
-            searching: Mutex::new(()),
+            searching: Mutex::new(0),
         }
     }
 
@@ -198,17 +198,17 @@ impl Pool {
     #[must_use]
     pub fn tasks_done(&self) -> u64 {
         let driver = self.core.lock();
-        let gone: u64 = driver.rows.iter().map(|row| row.tasks).sum();
-        let live: u64 = driver
+        let gone = driver.rows.iter().map(|row| row.tasks);
+        let live = driver
             .seats
             .iter()
             .filter(|seat| seat.is_occupied())
             .map(|seat| {
                 let counters = &self.core.control.page(seat.index).counters;
                 counters.tasks.load(Ordering::Relaxed)
-            })
-            .sum();
-        gone + live
+            });
+        // Workers' words: whatever they say, the sum does not overflow.
+        gone.chain(live).fold(0, u64::saturating_add)
     }
 
     /// A handle that can end the pool from another thread while this one waits.

@@ -226,17 +226,18 @@ impl Reaper {
     }
 
     fn zygote_said(&mut self, bytes: &[u8; forkyard_os::control::MESSAGE_BYTES]) {
+        let workers = self.core.control.shape().workers as usize;
         match ZygoteMessage::decode(bytes) {
             Some(ZygoteMessage::Forked {
                 index,
                 generation,
                 pid,
-            }) => {
+            }) if index < workers => {
                 if let Some(pid) = Pid::from_raw(pid) {
                     self.seated(index, generation, pid);
                 }
             }
-            Some(ZygoteMessage::NotForked { index, limit, .. }) => {
+            Some(ZygoteMessage::NotForked { index, limit, .. }) if index < workers => {
                 let why = if limit {
                     "fork failed: the limit of processes is reached (ulimit -u)"
                 } else {
@@ -254,7 +255,7 @@ impl Reaper {
                     self.exited(driver, index, &exit);
                 }
             }
-            Some(ZygoteMessage::Fork { .. }) | None => {
+            Some(_) | None => {
                 tracing::error!("the zygote said what it must not");
             }
         }

@@ -154,7 +154,7 @@ fn of_page(core: &Core, seat: &Seat, until_ns: u64, running: bool) -> ProcessTim
         stages.startup = ns(ready.saturating_sub(spawned));
         // The worker's last note of the time, on the clock of nanoseconds.
         let mark = get(&counters.mark).saturating_sub(get(&vitals.ready_ticks));
-        let mark = ready + core.scale.ticks_to_ns(mark);
+        let mark = ready.saturating_add(core.scale.ticks_to_ns(mark));
         if leaving > 0 {
             stages.exit = ns(until_ns.saturating_sub(leaving));
             stages.wait += ns(leaving.saturating_sub(mark));

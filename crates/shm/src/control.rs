@@ -245,3 +245,108 @@ impl Control {
         unsafe { self.base.add(WORKERS_AT + index * self.shape.stride()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+    use std::alloc::{Layout, alloc_zeroed, dealloc};
+
+    const SHAPE: Shape = Shape {
+        workers: 2,
+        slots: 4,
+    };
+    const IDENTITY: Identity = Identity {
+        supervisor_pid: 11,
+        supervisor_start: 22,
+        exe_hash: 33,
+        clock: 44,
+    };
+
+    /// What is attached to when `change` was made to a sound segment, of which `len` bytes are
+    /// mapped.
+    fn attached(len: usize, change: impl FnOnce(*mut u8)) -> Result<Control, AttachError> {
+        let layout = Layout::from_size_align(SHAPE.bytes(), crate::layout::PAGE).expect("small");
+        // SAFETY: the layout has a size.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory");
+        // SAFETY: zero, page-aligned and as long as the shape says; freed last. What is returned
+        // is compared, and never used to reach the memory.
+        unsafe {
+            let made = Control::create(base, SHAPE, IDENTITY);
+            assert_eq!(made.identity(), IDENTITY);
+            change(base.as_ptr());
+            let attached = Control::attach(base, len);
+            if let Ok(control) = &attached {
+                assert_eq!((control.shape(), control.identity()), (SHAPE, IDENTITY));
+            }
+            dealloc(base.as_ptr(), layout);
+            attached
+        }
+    }
+
+    /// The refusal when one field of the header is another.
+    fn refusal<const N: usize>(at: usize, bytes: [u8; N]) -> AttachError {
+        let attached = attached(SHAPE.bytes(), |base| {
+            // SAFETY: inside of the header.
+            unsafe { base.add(at).cast::<[u8; N]>().write(bytes) };
+        });
+        attached.expect_err("the field is looked at")
+    }
+
+    #[test]
+    fn case_46_each_field_that_differs_is_refused_by_name() {
+        assert!(attached(SHAPE.bytes(), |_| ()).is_ok());
+        let magic = refusal(offset_of!(Header, magic), *b"forkyarn");
+        assert_eq!(magic, AttachError::Magic);
+        let version = refusal(offset_of!(Header, version), 2_u32.to_ne_bytes());
+        assert_eq!(version, AttachError::Version(2));
+        assert!(
+            version
+                .to_string()
+                .contains("layout version 2, this build has 1")
+        );
+        let unready = refusal(offset_of!(Header, version), [0; 4]);
+        assert_eq!(unready, AttachError::NotReady);
+        let hash = refusal(
+            offset_of!(Header, layout_hash),
+            (LAYOUT_HASH ^ 1).to_ne_bytes(),
+        );
+        assert_eq!(hash, AttachError::Layout);
+        for workers in [0, 256, u32::MAX] {
+            let found = refusal(offset_of!(Header, workers), workers.to_ne_bytes());
+            assert_eq!(found, AttachError::Shape("number of workers"));
+        }
+        for slots in [0, 3, 1 << 21, u32::MAX] {
+            let found = refusal(offset_of!(Header, slots), slots.to_ne_bytes());
+            assert_eq!(found, AttachError::Shape("slots per lane"));
+        }
+        // One more than there is room for, and a total that is not theirs.
+        let found = refusal(offset_of!(Header, workers), 3_u32.to_ne_bytes());
+        assert_eq!(found, AttachError::Shape("total size"));
+        let found = refusal(offset_of!(Header, total_bytes), [0xff; 8]);
+        assert_eq!(found, AttachError::Shape("total size"));
+    }
+
+    #[test]
+    fn case_46_a_segment_that_was_cut_is_refused() {
+        let cut = attached(SHAPE.bytes() - 1, |_| ());
+        assert_eq!(cut.map(|_| ()), Err(AttachError::Shape("total size")));
+        let short = attached(100, |_| ());
+        assert!(matches!(
+            short,
+            Err(AttachError::TooShort { have: 100, .. })
+        ));
+    }
+
+    #[test]
+    fn nothing_is_ready_before_its_version() {
+        let layout = Layout::from_size_align(SHAPE.bytes(), crate::layout::PAGE).expect("small");
+        // SAFETY: the layout has a size.
+        let base = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory");
+        // SAFETY: page-aligned and as long as said; freed last.
+        let attached = unsafe { Control::attach(base, SHAPE.bytes()) };
+        assert_eq!(attached.map(|_| ()), Err(AttachError::NotReady));
+        // SAFETY: from `alloc_zeroed` with this layout.
+        unsafe { dealloc(base.as_ptr(), layout) };
+    }
+}

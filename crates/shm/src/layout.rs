@@ -29,18 +29,19 @@
 //!
 //!         WorkerPage, 0x1000 bytes; every line has one writer
 //!  0x0000 +------------------------------------------------+
-//!         | by the supervisor: generation, spawned_ns      |
-//!  0x0040 | by the worker, rarely: pid, phase, ...         |
-//!  0x0080 | by the worker, each task: counters, stages     |
-//!  0x0100 | copy path, by the worker: received, sent       |
-//!  0x0140 | copy path, by the supervisor: where to connect |
-//!  0x0240 | shared path: the lane's head, see `lane::state`|
-//!  0x0300 | zero                                           |
+//!  0x0000 | orders, by the supervisor                      |
+//!  0x0040 | vitals, by the worker, rarely                  |
+//!  0x0080 | counters, by the worker, each task             |
+//!  0x0100 | pipes: copy path, by the worker                |
+//!  0x0140 | link: copy path, by the supervisor             |
+//!  0x0240 | lane: shared path, its head, see `lane::state` |
 //!  0x1000 +------------------------------------------------+
 //! ```
 //!
 //! The picture is held together with the code by the assertions below, and the hash over
-//! the same numbers is compared when a process attaches.
+//! the same numbers is compared when a process attaches. `fields` draws the worker's page.
+
+mod fields;
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -295,8 +296,10 @@ const fn round_up(bytes: usize, to: usize) -> usize {
     bytes.div_ceil(to) * to
 }
 
-pub(crate) const RESULT_AT: usize = 0x1000;
-pub(crate) const DIRECTORY_AT: usize = 0x2000;
+/// Where the result slot lies.
+pub const RESULT_AT: usize = 0x1000;
+/// Where the arena's directory lies.
+pub const DIRECTORY_AT: usize = 0x2000;
 pub(crate) const WORKERS_AT: usize = round_up(DIRECTORY_AT + size_of::<Directory>(), PAGE);
 
 const _: () = {
@@ -333,39 +336,33 @@ const _: () = {
     assert!(PAGE.is_multiple_of(align_of::<Slot>()));
 };
 
-/// A hash over every number that two processes must agree on (FNV-1a).
+/// A hash over every number that two processes must agree on.
 pub const LAYOUT_HASH: u64 = {
-    let numbers = [
+    let rest = [
         VERSION as usize,
-        size_of::<Header>(),
-        offset_of!(Header, stop),
-        offset_of!(Header, doorbell),
-        offset_of!(Header, awake),
-        offset_of!(Header, lock),
         RESULT_AT,
         size_of::<ResultSlot>(),
         DIRECTORY_AT,
         size_of::<Directory>(),
         WORKERS_AT,
-        size_of::<WorkerPage>(),
-        offset_of!(WorkerPage, vitals),
-        offset_of!(WorkerPage, counters),
-        offset_of!(WorkerPage, pipes),
-        offset_of!(WorkerPage, lane),
-        offset_of!(Counters, tasks),
-        offset_of!(Counters, begun),
         size_of::<Slot>(),
         crate::lane::INLINE_BYTES,
         crate::first::RESULT_BYTES,
     ];
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), fields::PAGE)
+};
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, a number at a time.
+const fn hash(mut hash: u64, numbers: &[usize]) -> u64 {
     let mut i = 0;
     while i < numbers.len() {
         hash = (hash ^ numbers[i] as u64).wrapping_mul(0x0100_0000_01b3);
         i += 1;
     }
     hash
-};
+}
 
 /// What a pool's control segment is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

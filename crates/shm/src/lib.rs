@@ -28,6 +28,8 @@ pub mod layout;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;
+#[cfg(not(loom))]
+mod packed;
 pub mod state;
 mod steps;
 pub mod stop;

@@ -47,6 +47,9 @@ pub struct StopFlag {
     armed: AtomicU64,
 }
 
+#[cfg(not(loom))]
+crate::packed::packed!(StopFlag { stopped, armed } then 0 unused);
+
 impl Default for StopFlag {
     fn default() -> Self {
         Self::new()
@@ -62,12 +65,13 @@ impl StopFlag {
         }
     }
 
-    /// Begins the next round and returns its number.
+    /// Begins the next round and returns its number. In shared memory the count is anybody's to
+    /// write: a pool counts its rounds by itself.
     ///
     /// # Panics
     /// After 2³² − 1 rounds on one flag.
     pub fn arm(&self) -> Round {
-        let number = self.armed.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.armed.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         match u32::try_from(number) {
             Ok(number) => Round(number),
             Err(_) => panic!("a stop flag has 2^32 - 1 rounds; build a new pool"),

@@ -59,12 +59,17 @@ impl Facts {
         let workers = report.workers.max(1);
         #[expect(clippy::cast_precision_loss, reason = "worker counts are small")]
         let busy_per_worker = busy / workers as f64;
-        let tasks: u64 = processes.iter().map(|p| p.tasks).sum();
-        let bytes: u64 = processes.iter().map(|p| p.bytes_in + p.bytes_out).sum();
+        // What workers say of themselves can be anything.
+        let tasks = processes
+            .iter()
+            .fold(0, |sum: u64, p| sum.saturating_add(p.tasks));
+        let bytes = processes.iter().fold(0, |sum: u64, p| {
+            sum.saturating_add(p.bytes_in).saturating_add(p.bytes_out)
+        });
         let residual: u64 = processes
             .iter()
             .map(|p| p.residual_ns().unsigned_abs())
-            .sum();
+            .fold(0, u64::saturating_add);
         let supervisor = report.supervisor.cpu_user + report.supervisor.cpu_system;
         let per_task = |total: f64| {
             #[expect(clippy::cast_precision_loss, reason = "an average")]

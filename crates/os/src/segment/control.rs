@@ -11,6 +11,9 @@ use super::{SegmentError, SegmentName, object, platform};
 use crate::OsError;
 use crate::process::Pid;
 
+/// Names that are tried for one segment. With 46 random bits in each, a second one is never needed by chance.
+const MOST_NAMES: u32 = 8;
+
 /// A mapped control segment. The process that created it unlinks its name on drop; a child forked from that process
 /// holds a copy of this value and does not, because ownership goes by pid.
 pub struct Segment {
@@ -48,6 +51,30 @@ impl Segment {
         let mut segment = Self::new(mapping, name, Some(Pid::current()))?;
         segment._sign_of_life = Some(SignOfLife::give(fd));
         Ok(segment)
+    }
+
+    /// Makes a segment under a fresh name. Should somebody else have one of that name, who guessed it or by chance, it is
+    /// left alone, and another name taken.
+    ///
+    /// # Errors
+    /// As [`Segment::create`]; [`SegmentError::AlreadyExists`] only when name after name is taken.
+    pub fn create_fresh(len: NonZeroUsize) -> Result<Self, SegmentError> {
+        Self::create_under(SegmentName::fresh, len)
+    }
+
+    pub(super) fn create_under(
+        mut next_name: impl FnMut() -> Result<SegmentName, SegmentError>,
+        len: NonZeroUsize,
+    ) -> Result<Self, SegmentError> {
+        for _ in 1..MOST_NAMES {
+            match Self::create(&next_name()?, len) {
+                Err(SegmentError::AlreadyExists { name }) => {
+                    tracing::warn!(name, "the name of a new segment was taken");
+                }
+                other => return other,
+            }
+        }
+        Self::create(&next_name()?, len)
     }
 
     /// Maps a segment that another process created, in the length that it has.

@@ -28,7 +28,7 @@ pub use error::SegmentError;
 pub use extent::Extent;
 pub use name::{MAX_CHILDREN, SegmentName};
 pub use object::unlink;
-pub use sweep::{Leftover, leftovers, sweep};
+pub use sweep::{Leftover, leftovers, sweep, unlink_pool};
 
 #[cfg(test)]
 mod tests;

@@ -138,6 +138,12 @@ impl SegmentName {
         self.start
     }
 
+    /// Whether the process of that pid, started at that time, made the name.
+    #[must_use]
+    pub fn is_of(&self, creator: Pid, start: u64) -> bool {
+        self.creator == creator && start % START_LIMIT == self.start
+    }
+
     /// Whether the very process that made the name (not a later one of the same pid) still runs.
     ///
     /// Two containers that share `/dev/shm` but not their pids cannot judge each other's segments.

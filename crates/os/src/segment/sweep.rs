@@ -70,6 +70,22 @@ pub fn leftovers() -> Result<Vec<Leftover>, SegmentError> {
     Ok(found)
 }
 
+/// Takes the names of a pool's segments away, all that the system lists; returns how many. Harmless when repeated.
+///
+/// # Errors
+/// When the system does not list shared memory.
+pub fn unlink_pool(pool: &SegmentName) -> Result<usize, SegmentError> {
+    let pool = pool.pool();
+    let names = platform::list()?;
+    let names = names
+        .iter()
+        .filter_map(|(text, _)| SegmentName::parse(text).ok());
+    let unlinked = names
+        .filter(|name| name.pool() == pool)
+        .filter(|name| matches!(unlink(name), Ok(true)));
+    Ok(unlinked.count())
+}
+
 /// Unlinks what [`leftovers`] finds; returns what was unlinked. What cannot be is left for the next time.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ fn names_say_who_made_them_and_fit() {
 }
 
 #[test]
-fn the_longest_possible_name_fits() {
+fn the_longest_possible_name_fits_macos() {
     let text = "/fy-zzzzz-zzzzzzz-zzzzzzzzz.zzz";
     assert_eq!(text.len(), 31);
     assert!(SegmentName::parse(text).is_ok());
@@ -157,7 +157,7 @@ fn a_full_file_system_is_an_error_that_says_so_and_leaves_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_segment_is_reserved_and_private() {
+fn case_44_a_segment_is_reserved_and_private() {
     use std::os::unix::fs::MetadataExt;
     let name = SegmentName::fresh().unwrap();
     let _segment = Segment::create(&name, bytes(1 << 20)).unwrap();
@@ -167,28 +167,89 @@ fn a_segment_is_reserved_and_private() {
 }
 
 #[test]
-fn what_a_dead_pool_left_is_found_and_a_living_one_is_not() {
+fn case_44_a_guessed_name_is_left_alone_and_another_taken() {
+    let (guessed, free) = (SegmentName::fresh().unwrap(), SegmentName::fresh().unwrap());
+    let theirs = Extent::create(&guessed, bytes(4096), Advice::default()).unwrap();
+    // SAFETY: mapped, 4096 bytes long, and nobody else's.
+    unsafe { theirs.as_ptr().write(7) };
+    let mut names = [guessed.clone(), guessed.clone(), free.clone()].into_iter();
+    let made = Segment::create_under(|| Ok(names.next().unwrap()), bytes(100)).unwrap();
+    assert_eq!(*made.name(), free);
+    drop(made);
+    // SAFETY: as above.
+    assert_eq!(unsafe { theirs.as_ptr().read() }, 7);
+    let taken = Segment::create_under(|| Ok(guessed.clone()), bytes(100));
+    assert!(matches!(taken, Err(SegmentError::AlreadyExists { .. })));
+    assert!(unlink(&guessed).unwrap(), "it was left alone");
+}
+
+/// The name that the process of this one would have given, had it started at another time.
+fn of_an_earlier_process(name: &SegmentName, random: usize) -> SegmentName {
+    let pid = name.as_str().split('-').nth(1).unwrap();
+    SegmentName::parse(&format!("/fy-{pid}-1-{random:0>9}")).unwrap()
+}
+
+#[test]
+fn case_27_sweeps_that_race_take_each_leftover_once() {
     let alive = SegmentName::fresh().unwrap();
     let _segment = Segment::create(&alive, bytes(4096)).unwrap();
-    // As made by a process that has this pid but started at another time.
-    let mut dead = alive.as_str().to_owned();
-    let start = dead.find('-').unwrap() + 1;
-    let start = start + dead[start..].find('-').unwrap() + 1;
-    let end = start + dead[start..].find('-').unwrap();
-    dead.replace_range(start..end, "1");
-    let dead = SegmentName::parse(&dead).unwrap();
-    let left = Extent::create(&dead.child(7), bytes(4096), Advice::default()).unwrap();
-    let found = leftovers().unwrap();
-    if cfg!(target_os = "linux") {
-        assert!(
-            found
-                .iter()
-                .any(|l| l.name == dead.child(7) && l.bytes == 4096)
-        );
+    let left: Vec<_> = (0..60)
+        .map(|random| of_an_earlier_process(&alive, random))
+        .collect();
+    for name in &left {
+        drop(Extent::create(name, bytes(4096), Advice::default()).unwrap());
     }
-    assert!(!found.iter().any(|l| l.name.pool() == alive));
-    drop(left);
-    assert!(unlink(&dead.child(7)).unwrap());
+    let swept: Vec<_> = std::thread::scope(|scope| {
+        let sweeps: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| super::sweep().unwrap()))
+            .collect();
+        let swept = sweeps.into_iter().flat_map(|sweep| sweep.join().unwrap());
+        swept.map(|leftover| leftover.name).collect()
+    });
+    for name in &left {
+        // At most once: other programs of this machine may sweep as well.
+        assert!(swept.iter().filter(|other| *other == name).count() <= 1);
+        let there = unlink(name).unwrap();
+        assert!(!there || cfg!(not(target_os = "linux")), "{name} is left");
+    }
+    assert!(Segment::open(&alive).is_ok(), "who lives is spared");
+}
+
+#[test]
+fn a_pools_names_go_together() {
+    let (name, other) = (SegmentName::fresh().unwrap(), SegmentName::fresh().unwrap());
+    let _segment = Segment::create(&name, bytes(4096)).unwrap();
+    let _other = Segment::create(&other, bytes(4096)).unwrap();
+    for child in [0, 9] {
+        drop(Extent::create(&name.child(child), bytes(4096), Advice::default()).unwrap());
+    }
+    let count = super::unlink_pool(&name.child(9)).unwrap();
+    if cfg!(target_os = "linux") {
+        assert_eq!(count, 3);
+    }
+    assert_eq!(super::unlink_pool(&name).unwrap(), 0);
+    assert!(Segment::open(&other).is_ok());
+    for child in [0, 9] {
+        let _ = unlink(&name.child(child));
+    }
+}
+
+#[test]
+fn case_27_what_a_dead_pool_left_is_found_and_a_living_one_is_not() {
+    let alive = SegmentName::fresh().unwrap();
+    let _segment = Segment::create(&alive, bytes(4096)).unwrap();
+    let dead = of_an_earlier_process(&alive, 123_456_789);
+    let left = dead.child(7);
+    // Whoever builds a pool on this machine sweeps as well: then it is left once more.
+    let found = (0..100).find_map(|_| {
+        drop(Extent::create(&left, bytes(4096), Advice::default()).unwrap());
+        let found = leftovers().unwrap();
+        let was_there = unlink(&left).unwrap();
+        assert!(!found.iter().any(|other| other.name.pool() == alive));
+        was_there.then_some(found)
+    });
+    let is_it = |other: &super::Leftover| other.name == left && other.bytes == 4096;
+    assert!(found.unwrap().iter().any(is_it) || cfg!(not(target_os = "linux")));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use forkyard_os::process::{Exit, ExitCause};
 use forkyard_shm::first::settle;
 use forkyard_shm::layout::Phase;
 
-use super::link::Remains;
+use super::link::{OVERWRITTEN, Remains};
 use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::error::{BuildError, TaskError, WorkerDeath};
 use crate::parcel::Ready;
@@ -228,6 +228,10 @@ impl Driver {
             let mut ticket = message.ticket;
             let fault_error = |fault: String| TaskError::Fault(fault.into());
             match remains {
+                Remains::Unbegun(parcel) if !self.is_intact(&ticket, &parcel) => {
+                    let found = fault.clone().unwrap_or_else(|| OVERWRITTEN.to_owned());
+                    self.refuse(ticket, fault_error(found));
+                }
                 Remains::Unbegun(mut parcel) => {
                     // The next in line may be what kills: one too large to be received.
                     ticket.deaths += u8::from(nth == 0 && was_up);
@@ -267,13 +271,12 @@ impl Driver {
             };
             let ticket = sent.ticket;
             match remains {
-                Remains::Unbegun(mut parcel) => {
+                Remains::Unbegun(mut parcel) if self.is_intact(&ticket, &parcel) => {
                     parcel.keep(sent.extra);
                     self.pending.push_front(Ready { ticket, parcel });
                 }
-                Remains::Running | Remains::Fault(_) => {
-                    let fault = "a task's slot was overwritten before it was begun";
-                    self.refuse(ticket, TaskError::Fault(fault.into()));
+                Remains::Unbegun(_) | Remains::Running | Remains::Fault(_) => {
+                    self.refuse(ticket, TaskError::Fault(OVERWRITTEN.into()));
                 }
             }
         }

@@ -15,10 +15,11 @@
 
 use std::sync::atomic::Ordering;
 
+use super::link::OVERWRITTEN;
 use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::bulk::Bulk;
 use crate::error::TaskError;
-use crate::parcel::{Extra, Ready};
+use crate::parcel::{Extra, Parcel, Ready, Ticket};
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -371,6 +372,15 @@ impl Driver {
         }
     }
 
+    /// Whether a message that was taken back is still the one that was sent: a slot is memory
+    /// that its worker can write. Its payload is not compared: whoever runs the task checks that
+    /// anyway, by decoding it.
+    pub(super) fn is_intact(&self, ticket: &Ticket, found: &Parcel) -> bool {
+        let batch = self.batches.get(ticket.batch as usize);
+        batch.is_some_and(|batch| batch.entry == found.message.entry)
+            && ticket.items == found.message.items
+    }
+
     /// Up to `most` messages that a worker has not begun, in their order.
     fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
@@ -389,6 +399,11 @@ impl Driver {
             self.condemn(index, fault);
         }
         taken.reverse();
+        let torn = taken.extract_if(.., |ready| !self.is_intact(&ready.ticket, &ready.parcel));
+        for ready in torn.collect::<Vec<_>>() {
+            self.condemn(index, OVERWRITTEN.to_owned());
+            self.refuse(ready.ticket, TaskError::Fault(OVERWRITTEN.into()));
+        }
         taken
     }
 

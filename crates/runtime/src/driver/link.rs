@@ -35,6 +35,9 @@ pub(crate) enum Remains {
     Fault(String),
 }
 
+/// Why a task that was sent to a lane is not sent elsewhere.
+pub(super) const OVERWRITTEN: &str = "a task's slot was overwritten before it was begun";
+
 /// A path to a worker.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -165,7 +168,10 @@ impl Link {
     pub(crate) fn watch(&self, nth: usize, control: &Control, seat: usize) -> Result<bool, String> {
         match self {
             Self::Lane(lane) => match lane.watch(lane.tail() + nth as u64) {
-                Ok(Watch::Watching) => Ok(true),
+                Ok(Watch::Watching(published)) => {
+                    wake(lane, published);
+                    Ok(true)
+                }
                 Ok(Watch::Done) => Ok(false),
                 Err(fault) => Err(fault.to_string()),
             },

@@ -144,6 +144,8 @@ pub(crate) enum Escalation {
 /// The tasks of one `submit`, `map` or `first`.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// What its messages run.
+    entry: u64,
     pub(crate) replies: Bulk<Reply>,
     /// Messages that have not been replied to.
     pub(crate) outstanding: usize,
@@ -253,8 +255,9 @@ impl Driver {
     }
 
     /// Opens a batch.
-    pub(crate) fn open_batch(&mut self) -> u32 {
+    pub(crate) fn open_batch(&mut self, entry: u64) -> u32 {
         let batch = Batch {
+            entry,
             replies: self.spare.pop().unwrap_or_default(),
             ..Batch::default()
         };

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use forkyard_shm::layout::{Pipes, WorkerPage};
 use forkyard_wire::link::{LinkError, Listener, Received, SupervisorEnd};
 use forkyard_wire::packets::{
-    HEADER_BYTES as HEADER_ROOM, Outgoing, WINDOW_BYTES, WINDOW_PACKETS, window_cost,
+    HEADER_BYTES as HEADER_ROOM, Outgoing, PACKET_BYTES, WINDOW_BYTES, WINDOW_PACKETS, window_cost,
 };
 
 use super::link::{Arrived, Remains};
@@ -42,6 +42,10 @@ pub(crate) struct Pipe {
 
 /// Messages in one pipe at most: as many as small ones surely fit the window.
 const MOST_MESSAGES: usize = 64;
+
+/// A packet is sent while the costs of those unread are below the window, so they are together
+/// always below this.
+const MOST_COST: u64 = (WINDOW_BYTES + window_cost(PACKET_BYTES)) as u64;
 
 impl Pipe {
     /// Opens the place where the next worker connects, and returns its name.
@@ -96,6 +100,13 @@ impl Pipe {
             let Some(Some(message)) = self.messages.get_mut(self.sent) else {
                 return;
             };
+            // The worker's word, which can be anything: no more lies unread than was ever let in.
+            let (packets, cost) = unread(self.packets_sent, self.cost_sent, pipes);
+            if packets > WINDOW_PACKETS || cost >= MOST_COST {
+                let why = "it counted packets that it was not sent".to_owned();
+                self.broken = Some(LinkError::Protocol(why));
+                return;
+            }
             let next = window_cost(message.next_packet_len()) as u64;
             if is_full(self.packets_sent, self.cost_sent, pipes) {
                 return;
@@ -240,9 +251,15 @@ impl Pipe {
 
 /// Whether no more may be put into a pipe of which so much was sent.
 fn is_full(packets_sent: u32, cost_sent: u64, pipes: &Pipes) -> bool {
+    let (packets, cost) = unread(packets_sent, cost_sent, pipes);
+    cost >= WINDOW_BYTES as u64 || packets >= WINDOW_PACKETS
+}
+
+/// Packets in a pipe of which so much was sent, and their cost, by what its worker says.
+fn unread(packets_sent: u32, cost_sent: u64, pipes: &Pipes) -> (usize, u64) {
     let packets = packets_sent.wrapping_sub(pipes.received.get()) & !(1 << 31);
     let cost = cost_sent.wrapping_sub(pipes.received_cost.load(Ordering::Relaxed));
-    cost >= WINDOW_BYTES as u64 || packets as usize >= WINDOW_PACKETS
+    (packets as usize, cost)
 }
 
 /// The parcel that a message was made of.

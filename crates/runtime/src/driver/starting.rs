@@ -8,6 +8,7 @@ use forkyard_os::process::{Signal, kill};
 
 use super::{Core, Driver, Escalation, Link, SeatPhase, StartFailure};
 use crate::time::after;
+use crate::{CheckEvery, Transport};
 
 impl Driver {
     /// Whether an abort has come to killing, and a process that was asked for has not shown.
@@ -60,7 +61,17 @@ impl Driver {
         seat.phase = SeatPhase::Starting {
             deadline: after(core.options.start_timeout),
         };
+        // All of them each time: the last process here could write over its page.
         let orders = &page.orders;
+        let copy_path = core.options.transport == Transport::Copy;
+        let check_every = match core.options.check_every {
+            CheckEvery::Auto => 0,
+            CheckEvery::Iterations(n) => n.get(),
+        };
+        orders
+            .copy_path
+            .store(u32::from(copy_path), Ordering::Relaxed);
+        orders.check_every.store(check_every, Ordering::Relaxed);
         orders.generation.store(seat.generation, Ordering::Relaxed);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
         Ok(seat.generation)

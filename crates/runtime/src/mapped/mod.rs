@@ -56,9 +56,8 @@ pub(crate) struct PoolMemory {
 impl PoolMemory {
     /// Makes a pool's control segment.
     pub(crate) fn create(shape: Shape, identity: Identity) -> Result<Self, SegmentError> {
-        let name = SegmentName::fresh()?;
         let bytes = NonZeroUsize::new(shape.bytes()).unwrap_or(NonZeroUsize::MIN);
-        let segment = Segment::create(&name, bytes)?;
+        let segment = Segment::create_fresh(bytes)?;
         let control = create_control(&segment, shape, identity);
         Ok(Self {
             segment,

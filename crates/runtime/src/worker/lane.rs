@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use forkyard_shm::arena::Descriptor;
 use forkyard_shm::lane::state::{Finished, Sleep};
 use forkyard_shm::lane::{INLINE_BYTES, Message, Where, WorkerLane};
-use forkyard_shm::layout::WorkerPage;
+use forkyard_shm::layout::{Header, WorkerPage};
 use forkyard_shm::{Park, SpinBudget};
 
 use super::ledger::Ledger;
@@ -47,7 +47,7 @@ pub(super) fn serve(
             if std::mem::take(&mut has_sent) {
                 ledger.laps.send();
             }
-            wait(&mut lane, page, &header.awake.0, &mut spin, || {
+            wait(&mut lane, page, header, &mut spin, || {
                 release(&mut kept, page);
                 arena.unmap_retired();
             });
@@ -180,21 +180,25 @@ impl<'a> Input<'a> {
 fn wait(
     lane: &mut WorkerLane,
     page: &WorkerPage,
-    awake: &AtomicU32,
+    header: &Header,
     spin: &mut SpinBudget,
     let_go: impl FnMut(),
 ) {
-    if !spin.spin(awake, || lane.looks_ready()) {
-        sleep(lane, page, awake, let_go);
+    if !spin.spin(&header.awake.0, || lane.looks_ready()) {
+        sleep(lane, page, header, let_go);
     }
 }
 
 #[cold]
-fn sleep(lane: &mut WorkerLane, page: &WorkerPage, awake: &AtomicU32, mut let_go: impl FnMut()) {
+fn sleep(lane: &mut WorkerLane, page: &WorkerPage, header: &Header, mut let_go: impl FnMut()) {
+    let awake = &header.awake.0;
     page.vitals.parked.store(1, Ordering::Relaxed);
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {
         let_go();
+        if lane.is_awaited() {
+            header.doorbell.0.ring(&OsPark);
+        }
         OsPark.park(lane.word(), seen, None);
     }
     awake.fetch_add(1, Ordering::Relaxed);

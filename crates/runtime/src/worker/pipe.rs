@@ -110,7 +110,7 @@ fn receive(
                 first = false;
             }
             let cost = page.pipes.received_cost.load(Ordering::Relaxed);
-            let cost = cost + window_cost(bytes) as u64;
+            let cost = cost.wrapping_add(window_cost(bytes) as u64);
             page.pipes.received_cost.store(cost, Ordering::Relaxed);
             if page.pipes.received.bump() {
                 header.doorbell.0.ring(&OsPark);

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_100k() {
+    fn case_39_claims_100k() {
         const ROUNDS: u32 = 100_000;
         for both_look_first in [false, true] {
             assert_eq!(doubles(Protocol::Claim, ROUNDS, both_look_first), 0);

@@ -14,6 +14,17 @@
 //!        +------------------+------------+-----------+---------+
 //! ```
 //!
+//! ```text
+//!  0x0000  state        u64   as above
+//!  0x0008  raised_ns    u64   0: not raised
+//!  0x0010  believed     u32
+//!  0x0014  len          u32   bytes of payload
+//!  0x0018  in_block     u32   0 or 1
+//!  0x001c  reserved     u32   zero
+//!  0x0020  payload      bytes, or a descriptor
+//!  0x03e0
+//! ```
+//!
 //! Order of a win: claim, write, publish, raise the flag. Whoever dies before *publish* has
 //! won nothing: the claim is given back and another can win.
 
@@ -74,6 +85,23 @@ pub struct ResultSlot {
     _reserved: u32,
     payload: UnsafeCell<[u8; RESULT_BYTES]>,
 }
+
+#[cfg(not(loom))]
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(ResultSlot, state) == 0x0000);
+    assert!(offset_of!(ResultSlot, raised_ns) == 0x0008);
+    assert!(offset_of!(ResultSlot, believed) == 0x0010);
+    assert!(offset_of!(ResultSlot, len) == 0x0014);
+    assert!(offset_of!(ResultSlot, in_block) == 0x0018);
+    assert!(offset_of!(ResultSlot, _reserved) == 0x001c);
+    assert!(offset_of!(ResultSlot, payload) == 0x0020);
+    assert!(size_of::<ResultSlot>() == 0x03e0);
+};
+#[cfg(not(loom))]
+crate::packed::packed!(ResultSlot {
+    state, raised_ns, believed, len, in_block, _reserved, payload,
+} then 0 unused);
 
 // SAFETY: `payload` is written only between `claim` and `publish` by the one winner (or, in
 // the unchecked demonstration, under the lock) and read only after `publish` was seen with
@@ -164,7 +192,9 @@ impl ResultSlot {
 
     /// One more that believes to have won. Returns how many there are with it.
     pub fn believe(&self) -> u32 {
-        self.believed.fetch_add(1, Ordering::Relaxed) + 1
+        self.believed
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
     }
 
     /// How many believed to have won.

@@ -50,7 +50,9 @@
 //! *Ring.* If the worker does not see `watched`, the supervisor sees the result. It sleeps at the
 //! [doorbell](crate::Doorbell), which it has listened to before, so that a ring between its look
 //! and its sleep is not lost. The worker rings once for one value of `watched`: the supervisor
-//! sets the same value again only while that result is not there.
+//! sets the same value again only while that result is not there. A worker that would sleep while
+//! a later position is watched rings as well: either that task was taken back, or something has
+//! written over the lane, and the supervisor must look.
 //!
 //! *Take back.* If the worker does not see `held`, the supervisor sees `begun`, and leaves the
 //! task alone. If both see the other, neither gets the task at once: the supervisor leaves it,
@@ -173,7 +175,7 @@ pub enum Finished {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
     /// The worker will ring when it is done.
-    Watching,
+    Watching(Published),
     /// It is done already.
     Done,
 }

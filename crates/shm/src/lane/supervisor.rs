@@ -179,21 +179,38 @@ impl SupervisorLane {
         Ok(true)
     }
 
-    /// Asks for a ring when the task at `position` is done.
+    /// Asks for a ring when the task at `position`, which is in flight, is done.
+    ///
+    /// A correct worker is never asleep then. One that wrote over its own lane may be: it is
+    /// found out, or woken, rather than waited for.
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// What the worker wrote that no correct one writes.
     pub fn watch(&self, position: u64) -> Result<Watch, LaneFault> {
-        let watched = &self.ring.head().by_supervisor.watched;
+        let asks = &self.ring.head().by_supervisor;
         step();
-        watched.store(position + 1, Ordering::Relaxed);
-        full_fence();
-        step();
-        Ok(if self.is_done(position)? {
-            Watch::Done
-        } else {
-            Watch::Watching
-        })
+        asks.held.store(0, Ordering::Relaxed);
+        asks.watched.store(position + 1, Ordering::Relaxed);
+        let published = self.look_for_a_sleeper();
+        if self.is_done(position)? {
+            return Ok(Watch::Done);
+        }
+        self.check_next()?;
+        Ok(Watch::Watching(published))
+    }
+
+    /// Whether the tasks that the worker comes to next are there for it.
+    fn check_next(&self) -> Result<(), LaneFault> {
+        let begun = self.begun()?;
+        let next = self.tail.max(begun.saturating_sub(1))..self.head.min(begun + 1);
+        for position in next {
+            let lap = self.ring.lap(position).word();
+            let found = self.ring.slot(position).task().word.load(Ordering::Relaxed);
+            if found != lap {
+                return Err(LaneFault::TaskWord { found, lap });
+            }
+        }
+        Ok(())
     }
 
     /// Takes back up to `most` of the youngest tasks, those that the worker has not begun, and

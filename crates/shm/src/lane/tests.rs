@@ -158,7 +158,7 @@ fn a_watched_task_rings_once() {
     for value in 1..=4 {
         let _ = push(&mut sup, value);
     }
-    assert_eq!(sup.watch(1), Ok(Watch::Watching));
+    assert_eq!(sup.watch(1), Ok(Watch::Watching(Published::Awake)));
     assert_eq!(work(&mut worker), Finished::Quiet);
     assert_eq!(work(&mut worker), Finished::Ring);
     assert_eq!(sup.watch(1), Ok(Watch::Done));
@@ -196,6 +196,19 @@ fn a_worker_does_not_begin_what_is_held_and_is_woken_when_it_is_let_go() {
     let published = sup.retract(1, |_, _| panic!("it has begun"));
     assert_eq!(published, Ok(Published::WakeIt));
     assert!(worker.start().is_some());
+}
+
+#[test]
+fn a_worker_asleep_beside_a_task_is_found_and_rings() {
+    let (mut sup, mut worker, head, _) = parts(2);
+    let _ = push(&mut sup, 1);
+    // As if something had written over the words that keep the two from this.
+    head.by_supervisor.held.store(1, Ordering::Relaxed);
+    assert!(matches!(worker.sleep(), Sleep::Park(_)) && !worker.is_awaited());
+    assert_eq!(sup.watch(0), Ok(Watch::Watching(Published::WakeIt)));
+    assert!(worker.is_awaited());
+    assert_eq!(work(&mut worker), Finished::Ring);
+    assert!(!worker.is_awaited());
 }
 
 #[test]
@@ -237,6 +250,7 @@ fn what_a_peer_wrote_is_checked_before_it_is_used() {
     slot.task().word.store(3, Ordering::Relaxed);
     head.begun.count.store(0, Ordering::Relaxed);
     let fault = LaneFault::TaskWord { found: 3, lap: 1 };
+    assert_eq!(sup.watch(0), Err(fault), "the worker does not see it");
     assert_eq!(sup.retract(1, |_, _| panic!("torn")), Err(fault));
     head.begun.count.store(7, Ordering::Relaxed);
     let _ = push(&mut sup, 1);

@@ -167,6 +167,13 @@ impl WorkerLane {
         Sleep::Park(1)
     }
 
+    /// Whether the supervisor waits for what is not there to be done: it must be rung for before
+    /// the worker sleeps.
+    pub fn is_awaited(&self) -> bool {
+        let watched = &self.ring.head().by_supervisor.watched;
+        watched.load(Ordering::Relaxed) > self.cursor
+    }
+
     /// The word to sleep on.
     pub fn word(&self) -> &AtomicU32 {
         &self.ring.head().by_worker.asleep

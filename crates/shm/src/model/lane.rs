@@ -110,7 +110,13 @@ impl Supervisor<'_> {
 
     /// Asks for a ring when the oldest task is done, unless it is.
     fn is_watched(&self) -> bool {
-        self.lane.watch(self.lane.tail()) == Ok(Watch::Watching)
+        match self.lane.watch(self.lane.tail()).expect("sound") {
+            Watch::Done => false,
+            Watch::Watching(published) => {
+                self.wake(published);
+                true
+            }
+        }
     }
 
     fn take(&mut self) -> Option<u64> {
@@ -162,6 +168,9 @@ impl Worker<'_> {
         let mut done = Vec::new();
         loop {
             while let Sleep::Park(seen) = self.lane.sleep() {
+                if self.lane.is_awaited() {
+                    self.shared.bell.ring(&self.shared.futex);
+                }
                 self.shared.futex.park(self.lane.word(), seen, None);
             }
             let Some(task) = self.lane.start() else {

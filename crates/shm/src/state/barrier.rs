@@ -148,6 +148,9 @@ const _: () = {
     assert!(offset_of!(BarrierCore, zero) == 44);
 };
 
+#[cfg(not(loom))]
+crate::packed::packed!(BarrierCore { state, members, bell, zero } then 0 unused);
+
 // SAFETY: repr(C), of atomics alone; zero is whole and empty, and every word means something to
 // every method, none of which uses it to reach memory.
 unsafe impl InPlace for BarrierCore {}

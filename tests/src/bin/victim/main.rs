@@ -8,6 +8,7 @@ mod arena;
 mod death;
 mod leaks;
 mod memory;
+mod scribble;
 mod search;
 mod setup;
 mod shutdown;
@@ -35,6 +36,7 @@ fn main() {
         death::SCENARIOS,
         leaks::SCENARIOS,
         memory::SCENARIOS,
+        scribble::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,
         signals::SCENARIOS,

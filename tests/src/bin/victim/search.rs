@@ -2,8 +2,9 @@
 
 use forkyard::{CheckEvery, Protocol, Search, TaskError};
 
-use tests::gate;
+use serde_bytes::ByteBuf;
 use tests::patience::{LIVENESS, until};
+use tests::{census, gate};
 
 use crate::Scenario;
 use crate::setup::{Setup, kill_myself, works};
@@ -19,6 +20,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("search/long-finds", long_finds),
     ("search/panics", panics),
     ("search/unchecked", unchecked),
+    ("search/within", within),
+    ("search/endless", endless),
 ];
 
 /// All find at once; one wins.
@@ -201,4 +204,71 @@ fn shared_finds(setup: &Setup) {
     }
     let left = pool.arena().stats().live_blocks;
     assert!(left <= 8, "{left} blocks are left");
+}
+
+/// Once the flag is up, a loop goes on for one interval at most.
+fn within(setup: &Setup) {
+    const EVERY: u32 = 1000;
+    let pool = setup
+        .builder()
+        .workers(3)
+        .check_every(CheckEvery::every(EVERY));
+    let pool = pool.build().expect("a pool");
+    for round in 0..20 {
+        let name = format!("within-{round}");
+        let task = |search: &Search<'_>, (n, name): (u64, String)| {
+            let others = format!("{name}-others");
+            if n == 0 {
+                let both = || (gate::arrived(&others) >= 2).then_some(());
+                until("the others search", LIVENESS, both);
+                return Some(n);
+            }
+            gate::arrive(&others);
+            let mut check = search.checker();
+            let mut late = 0_u32;
+            while !check.should_stop() {
+                // Looks beside its checker, which does not look as often.
+                late += u32::from(search.is_stopped());
+            }
+            gate::say(&format!("{name}-{n}"), late);
+            None
+        };
+        let items = (0..3).map(|n| (n, name.clone()));
+        let first = pool.first(task, items).expect("a search");
+        assert_eq!(first.found.expect("a find").value, 0);
+        for n in 1..3 {
+            let late = gate::hear(&format!("{name}-{n}"));
+            let late: u32 = late.parse().expect("a count");
+            assert!(late <= EVERY, "{late} iterations after the flag");
+        }
+    }
+}
+
+/// An input without an end is taken in as it is worked off, and no faster.
+fn endless(setup: &Setup) {
+    const ITEM_BYTES: usize = 100_000;
+    const FOUND_AT: u64 = 10_000;
+    const MOST_BYTES: u64 = 200 << 20;
+    let pool = setup.pool(2);
+    let before = census::resident_bytes();
+    let mut most = 0;
+    let items = (0..).map(|n: u64| {
+        if n.is_multiple_of(100) {
+            most = most.max(census::resident_bytes());
+        }
+        (n, ByteBuf::from(vec![1; ITEM_BYTES]))
+    });
+    let task = |_: &Search<'_>, (n, bytes): (u64, ByteBuf)| {
+        assert_eq!(bytes.len(), ITEM_BYTES);
+        (n == FOUND_AT).then_some(n)
+    };
+    let first = pool.first(task, items).expect("a search");
+    assert_eq!(first.found.expect("a find").value, FOUND_AT);
+    let grown = most.saturating_sub(before);
+    let reserved = pool.arena().stats().peak_reserved_bytes;
+    let went = FOUND_AT * ITEM_BYTES as u64;
+    assert!(
+        grown + reserved < MOST_BYTES,
+        "{grown} + {reserved} of {went} bytes at a time"
+    );
 }

@@ -1,6 +1,8 @@
 //! Shared memory: who may touch it, and what a place in it is worth elsewhere.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use forkyard::Shared;
 use tests::census;
@@ -10,6 +12,7 @@ use crate::setup::{Setup, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("trust/private", private),
+    ("trust/other-user", other_user),
     ("trust/not-copied", not_copied),
     ("trust/outlives", outlives),
     ("trust/foreign", foreign),
@@ -26,6 +29,41 @@ fn private(setup: &Setup) {
         let mode = path.metadata().expect("a segment").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
+}
+
+/// Any user but this one and root.
+const NOBODY: u32 = 65_534;
+
+/// Another user can neither read, nor write, nor take away a segment.
+fn other_user(setup: &Setup) {
+    let pool = setup.pool(1);
+    let _block = pool.arena().copy_from(&[0_u8; 1 << 20]).expect("a block");
+    let may = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).uid(NOBODY).gid(NOBODY);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .current_dir("/")
+            .status()
+            .map(|status| status.success())
+    };
+    if !matches!(may("true"), Ok(true)) {
+        println!("skipped: no right to become another user (run as root)");
+        return;
+    }
+    for path in census::segments_of(std::process::id()) {
+        let path = path.display();
+        for script in [
+            format!("head -c 1 {path}"),
+            format!("printf x >> {path}"),
+            format!("mv {path} {path}.x"),
+            format!("rm -f {path}"),
+        ] {
+            let done = may(&script).expect("a shell");
+            assert!(!done, "another user may: {script}");
+        }
+    }
+    works(&pool);
 }
 
 const VALUES: usize = 8 << 20;

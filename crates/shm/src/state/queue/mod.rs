@@ -140,6 +140,11 @@ const _: () = {
     assert!(size_of::<Slot<u8>>() == 16 && size_of::<Slot<[u64; 7]>>() == 64);
 };
 
+#[cfg(not(loom))]
+crate::packed::packed!(Head { tail, head, signals } then 0 unused);
+#[cfg(not(loom))]
+crate::packed::packed!(Signals { items, space, returned, zero } then 0 unused);
+
 // SAFETY: `item` is written by the one who claimed the slot WRITING, and read by the one who
 // claimed it READING, which `state` orders.
 unsafe impl<T: Send> Sync for Slot<T> {}

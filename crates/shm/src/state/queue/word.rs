@@ -76,15 +76,17 @@ impl State {
         Self(Self::new(kind, lap).0 | u64::from(owner.get()) << OWNER_SHIFT)
     }
 
+    /// Bits that the kind leaves at zero are part of it: a word that differs from what processes
+    /// write in those alone would be neither taken for corrupt nor ever be equal to a sound one.
     pub(super) fn kind(self) -> Kind {
-        match self.0 & 0xff {
+        match self.0 & ((1 << LAP_SHIFT) - 1) {
             0 => Kind::Free,
-            1 => Kind::Writing,
             2 => Kind::Full,
-            3 => Kind::Reading,
             4 => Kind::Returned,
             5 => Kind::Void,
             6 => Kind::End,
+            owned if owned & !(0xff << OWNER_SHIFT) == 1 => Kind::Writing,
+            owned if owned & !(0xff << OWNER_SHIFT) == 3 => Kind::Reading,
             _ => Kind::Corrupt,
         }
     }
@@ -137,12 +139,30 @@ mod tests {
     #[test]
     fn fields_do_not_overlap() {
         let (lap, owner) = (Lap(u64::MAX >> LAP_SHIFT), OwnerIndex::new(255));
-        let state = State::of_owner(Kind::Returned, lap, owner);
-        assert_eq!((state.kind(), state.lap()), (Kind::Returned, lap));
-        assert!(state.is_of(Kind::Returned, owner) && !state.is_of(Kind::Full, owner));
-        assert!(!State(state.0 | 1 << 16).is_of(Kind::Returned, owner));
+        let state = State::of_owner(Kind::Reading, lap, owner);
+        assert_eq!((state.kind(), state.lap()), (Kind::Reading, lap));
+        assert!(state.is_of(Kind::Reading, owner) && !state.is_of(Kind::Full, owner));
+        assert!(!State(state.0 | 1 << 16).is_of(Kind::Reading, owner));
         assert_eq!(State(0), State::new(Kind::Free, Lap(0)));
         assert_eq!(State(7).kind(), Kind::Corrupt);
+    }
+
+    #[test]
+    fn a_kind_with_other_bits_set_is_corrupt() {
+        for kind in [
+            Kind::Free,
+            Kind::Full,
+            Kind::Returned,
+            Kind::Void,
+            Kind::End,
+        ] {
+            let state = State::of_owner(kind, Lap(3), OwnerIndex::new(9));
+            assert_eq!(state.kind(), Kind::Corrupt, "{kind:?} has no owner");
+        }
+        for kind in [Kind::Free, Kind::Writing, Kind::Reading, Kind::Void] {
+            let state = State(State::new(kind, Lap(3)).0 | 1 << 17);
+            assert_eq!(state.kind(), Kind::Corrupt, "{kind:?}");
+        }
     }
 
     #[test]

@@ -112,6 +112,12 @@ impl SupervisorLane {
     #[inline]
     fn look_for_a_sleeper(&self) -> Published {
         full_fence();
+        self.rouse()
+    }
+
+    /// Whether the worker sleeps; then it counts as awake from now on, and must be woken.
+    #[inline]
+    fn rouse(&self) -> Published {
         step();
         let asleep = self.sleeper_word();
         if asleep.load(Ordering::Relaxed) == 0 {
@@ -191,12 +197,14 @@ impl SupervisorLane {
         step();
         asks.held.store(0, Ordering::Relaxed);
         asks.watched.store(position + 1, Ordering::Relaxed);
-        let published = self.look_for_a_sleeper();
+        full_fence();
+        step();
         if self.is_done(position)? {
             return Ok(Watch::Done);
         }
         self.check_next()?;
-        Ok(Watch::Watching(published))
+        // Last: a sleeper that is found must be woken.
+        Ok(Watch::Watching(self.rouse()))
     }
 
     /// Whether the tasks that the worker comes to next are there for it.

@@ -21,10 +21,15 @@ pub mod check;
 #[cfg(not(loom))]
 pub mod control;
 mod count;
+#[cfg(all(debug_assertions, not(loom)))]
+#[doc(hidden)]
+pub mod crash;
 pub mod first;
 pub mod lane;
 #[cfg(not(loom))]
 pub mod layout;
+#[cfg(not(loom))]
+mod link_name;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;

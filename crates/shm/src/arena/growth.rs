@@ -9,6 +9,7 @@ use super::extents::ExtentError;
 use super::mapping::Mapping;
 use super::process::{AllocError, Arena};
 use super::word::{EntryKind, Word};
+use crate::steps::step;
 
 /// A block that was claimed: mapping, block and generation.
 type Claimed = (Arc<Mapping>, u32, u32);
@@ -100,6 +101,7 @@ impl Arena {
         let id = word.id(index);
         let made = self.within_limit(geometry).and_then(|()| {
             // From here on a death leaves an object: `reclaim` unlinks what it finds Creating.
+            step();
             Ok(self.core.extents.create(id, bytes)?)
         });
         let mapped = made.inspect_err(|_| {
@@ -176,6 +178,7 @@ impl Arena {
         let Some(retired) = entry.retire(draining, owner) else {
             return false;
         };
+        step();
         self.core.extents.unlink(id);
         let _ = entry.empty(retired);
         self.directory().count_retirement();

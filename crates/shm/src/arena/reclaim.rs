@@ -7,6 +7,7 @@ use super::process::Arena;
 use super::state::Kind;
 use super::word::{EntryKind, Word};
 use crate::OwnerIndex;
+use crate::steps::step;
 
 /// What [`Arena::reclaim`] took back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +64,7 @@ impl Arena {
             let word = entry.look();
             let unfinished = [EntryKind::Creating, EntryKind::Retired];
             if unfinished.iter().any(|&kind| word.is_of(kind, owner)) {
+                step();
                 self.core.extents.unlink(word.id(index));
                 let _ = entry.empty(word);
                 // It may be one that processes have mapped.
@@ -107,6 +109,7 @@ impl Arena {
     /// mapped stays until they end, and no process can map anything any more.
     pub fn unlink_all(&self) {
         for id in self.directory().extents() {
+            step();
             self.core.extents.unlink(id);
         }
     }

@@ -122,9 +122,11 @@ impl SupervisorLane {
     ) -> Result<Published, E> {
         assert!(self.room() > 0, "a lane was pushed to without room");
         let slot = self.ring.slot(self.head);
+        step();
         // SAFETY: room means that this slot is FREE, or DONE with its result taken: ours.
         // The worker reads it only after `publish`.
         let message = fill(unsafe { &mut *slot.payload() })?;
+        step();
         // SAFETY: as above.
         unsafe { slot.write(message) };
         self.head += 1;
@@ -253,7 +255,6 @@ impl WorkerLane {
     #[inline]
     pub fn start(&mut self) -> Option<(Message, &mut [u8; INLINE_BYTES])> {
         let slot = self.ring.slot(self.cursor);
-        step();
         match slot.state().start() {
             Start::NotReady => None,
             Start::Started => {
@@ -272,6 +273,7 @@ impl WorkerLane {
     #[inline]
     pub fn payload(&mut self) -> &mut [u8; INLINE_BYTES] {
         let slot = self.ring.slot(self.cursor);
+        step();
         // SAFETY: as in `start`; a state other than RUNNING is refused by `finish`'s caller,
         // which is this process alone.
         unsafe { &mut *slot.payload() }
@@ -285,13 +287,11 @@ impl WorkerLane {
         // SAFETY: RUNNING: the slot is the worker's until the swap in `finish`.
         unsafe { slot.write(message) };
         self.cursor += 1;
-        step();
         slot.state().finish()
     }
 
     /// Leaves word that the worker is about to sleep on the word that [`Self::word`] names.
     pub fn sleep(&self) -> Sleep {
-        step();
         self.ring.slot(self.cursor).state().sleep()
     }
 

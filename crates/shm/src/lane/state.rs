@@ -40,6 +40,7 @@
 //! A slot is DONE until the supervisor publishes the next task in it: whether its result
 //! was taken already is the supervisor's own knowledge, and costs no write.
 
+use crate::steps::step;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Nothing in it; the state of a fresh lane.
@@ -132,6 +133,7 @@ impl State<'_> {
     /// Supervisor: FREE or DONE → READY. The slot must be filled before.
     #[inline]
     pub fn publish(self) -> Published {
+        step();
         // Release: the task in the slot is seen by the Acquire in `start`.
         let old = self.0.swap(READY, Ordering::Release);
         if old & SLEEPER != 0 {
@@ -152,6 +154,7 @@ impl State<'_> {
     pub fn start(self) -> Start {
         let mut seen = self.0.load(Ordering::Relaxed);
         while seen & STATE == READY {
+            step();
             // Acquire pairs with the Release in `publish`: the task is seen whole. A failure
             // reads only this word, so Relaxed is enough there.
             match self.0.compare_exchange_weak(
@@ -170,6 +173,7 @@ impl State<'_> {
     /// Worker: RUNNING → DONE. The result must be in the slot before.
     #[inline]
     pub fn finish(self) -> Finished {
+        step();
         // Release: the result is seen by the Acquire in `see` and `watch`.
         let old = self.0.swap(DONE, Ordering::Release);
         if old & WATCHED != 0 {
@@ -198,12 +202,14 @@ impl State<'_> {
     /// was taken back.
     pub fn retract(self) -> bool {
         let seen = self.0.load(Ordering::Relaxed);
+        if seen & STATE != READY {
+            return false;
+        }
+        step();
         // Relaxed: the supervisor wrote the task itself; nothing of the worker's is read.
-        seen & STATE == READY
-            && self
-                .0
-                .compare_exchange(seen, FREE, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        self.0
+            .compare_exchange(seen, FREE, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Supervisor, before it sleeps: asks for a ring when this task is done.
@@ -218,6 +224,7 @@ impl State<'_> {
                 }
                 _ => return Watch::Corrupt(seen),
             }
+            step();
             // Release on success orders nothing that is needed; Relaxed: the worker's swap
             // in `finish` either comes before (then this CAS fails and sees DONE) or after
             // (then it sees WATCHED). Both are on this one word.
@@ -243,6 +250,7 @@ impl State<'_> {
             if seen & SLEEPER != 0 {
                 return Sleep::Park(seen);
             }
+            step();
             // Relaxed: as in `watch`, both sides meet on this one word.
             match self.0.compare_exchange_weak(
                 seen,
@@ -258,6 +266,7 @@ impl State<'_> {
 
     /// Supervisor, when no worker is attached any more: back to FREE.
     pub fn reset(self) {
+        step();
         self.0.store(FREE, Ordering::Relaxed);
     }
 }

@@ -43,5 +43,7 @@ pub use check::{CheckEvery, Checker};
 pub use count::WatchedCount;
 pub use first::{Protocol, ResultSlot};
 pub use owner::{MAX_WORKERS, OwnerIndex};
+#[doc(hidden)]
+pub use steps::step;
 pub use stop::{Round, StopFlag};
 pub use wait::{Doorbell, Park, SpinBudget};

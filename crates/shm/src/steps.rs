@@ -12,7 +12,8 @@
 /// A place where a death is worth trying. Nothing, unless somebody armed it.
 #[inline(always)]
 #[cfg_attr(all(debug_assertions, not(loom)), track_caller)]
-pub(crate) fn step() {
+#[doc(hidden)]
+pub fn step() {
     #[cfg(all(test, any(loom, debug_assertions)))]
     armed::step();
     #[cfg(all(debug_assertions, not(loom)))]

@@ -8,7 +8,7 @@ use forkyard_shm::arena::Descriptor;
 use forkyard_shm::lane::state::{Finished, Sleep};
 use forkyard_shm::lane::{INLINE_BYTES, Message, Where, WorkerLane};
 use forkyard_shm::layout::WorkerPage;
-use forkyard_shm::{Park, SpinBudget};
+use forkyard_shm::{Park, SpinBudget, step};
 
 use super::ledger::Ledger;
 use super::{MOST_SPIN_TURNS, header};
@@ -150,12 +150,16 @@ fn wait(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32, spin: &mut Spin
 
 #[cold]
 fn sleep(lane: &WorkerLane, page: &WorkerPage, awake: &AtomicU32) {
+    step();
     page.vitals.parked.store(1, Ordering::Relaxed);
+    step();
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {
         OsPark.park(lane.word(), seen, None);
     }
+    step();
     awake.fetch_add(1, Ordering::Relaxed);
+    step();
     page.vitals.parked.store(0, Ordering::Relaxed);
 }
 

@@ -4,6 +4,8 @@
 //! panics when it is not as promised.
 #![forbid(unsafe_code)]
 
+#[cfg(debug_assertions)]
+mod crash;
 mod death;
 mod leaks;
 mod search;
@@ -23,11 +25,15 @@ use setup::Setup;
 type Scenario = (&'static str, fn(&Setup));
 
 fn main() {
+    #[cfg(debug_assertions)]
+    crash::arm_if_starting();
     forkyard::init();
     let mut words = std::env::args().skip(1);
     let name = words.next().expect("victim SCENARIO TRANSPORT METHOD …");
     let setup = Setup::new(words);
     let all = [
+        #[cfg(debug_assertions)]
+        crash::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
         search::SCENARIOS,

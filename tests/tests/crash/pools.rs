@@ -1,6 +1,8 @@
 //! Whole pools: a worker, or the supervisor, dies at a step while a workload runs. How many steps
 //! there are depends on who sleeps when, so a range of them is tried, the same in each run.
 
+use std::time::Duration;
+
 use forkyard_os::process::Signal;
 use tests::{Way, victim};
 
@@ -13,21 +15,24 @@ pub(crate) struct Tried {
     pub(crate) steps: String,
 }
 
-/// The workloads of `tests/src/bin/victim/crash.rs`.
-const WORKLOADS: &[(&str, &str)] = &[
-    ("tiny", "tiny tasks"),
-    ("large", "large arguments and results"),
-    ("shared", "shared values"),
-    ("search", "searches, by claim and by lock"),
+/// The workloads of `tests/src/bin/victim/crash.rs`, and how many steps they take a worker on the
+/// shared path. All are tried, from the hand-over of the result of the task that arms it.
+const WORKLOADS: &[(&str, &str, u64)] = &[
+    ("tiny", "tiny tasks", 64),
+    ("large", "large arguments and results", 112),
+    ("shared", "shared values", 80),
+    ("search", "searches, by claim and by lock", 80),
 ];
 
-/// The steps of a worker that are tried: every one from the hand-over of the result of the task
-/// that arms it.
-const WORKER_LAST: u64 = 64;
+/// On the copy path they take fewer.
+const WORKER_LAST_ON_COPY: u64 = 48;
+
+/// For all steps of one workload, each of which takes a pool.
+const DEADLINE: Duration = Duration::from_secs(240);
 
 /// The last step of a supervisor that is tried with a workload, and the stride to there: it takes
 /// that many where payloads lie in shared memory, fewer where not, and each try is a program.
-const SUPERVISOR_ON_SHARED: (u64, usize) = (120, 8);
+const SUPERVISOR_ON_SHARED: (u64, usize) = (130, 6);
 const SUPERVISOR_ON_COPY: (u64, usize) = (36, 4);
 
 /// The steps of a worker that are tried from its first one on.
@@ -40,10 +45,15 @@ const BUILDING_LAST: u64 = 30;
 pub(crate) fn workers(way: Way) -> Vec<Tried> {
     once(&format!("workers {way}"), || {
         let mut tried = Vec::new();
-        for (name, what) in WORKLOADS {
-            let victim = victim!(way, "crash/worker").arg(name).arg(WORKER_LAST);
-            victim.arg(1).passes();
-            let steps = format!("1 to {WORKER_LAST}");
+        for &(name, what, last) in WORKLOADS {
+            let last = if way.is_shared() {
+                last
+            } else {
+                WORKER_LAST_ON_COPY
+            };
+            let victim = victim!(way, "crash/worker").arg(name).arg(last);
+            victim.deadline(DEADLINE).passes();
+            let steps = format!("1 to {last}");
             tried.push(Tried { what, steps });
         }
         // A zygote would pass its arms on to all that it forks.
@@ -79,7 +89,7 @@ pub(crate) fn supervisors(way: Way) -> Vec<Tried> {
             SUPERVISOR_ON_COPY
         };
         // Each way and workload begins elsewhere, so that together they meet more steps.
-        for (first, (name, what)) in (offset_of(way)..).zip(WORKLOADS) {
+        for (first, &(name, what, _)) in (offset_of(way)..).zip(WORKLOADS) {
             for at in (first..=last).step_by(stride) {
                 dies_or_passes(victim!(way, "crash/supervisor").arg(name).arg(at));
             }

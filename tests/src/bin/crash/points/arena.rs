@@ -1,7 +1,7 @@
 //! The arena: a dead owner's blocks come back, and nobody else's do.
 
 use forkyard_shm::OwnerIndex;
-use forkyard_shm::arena::{AllocError, Arena};
+use forkyard_shm::arena::{AllocError, Arena, Block};
 use forkyard_shm::crash;
 
 use super::memory::borrow;
@@ -56,8 +56,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             chunk.fill(5);
         });
     }),
-    Operation::new("drop as the last holder", BOTH, last_holder),
-    Operation::new("drop before the last holder", BOTH, first_to_leave),
+    Operation::new("drop as the last holder", BOTH, |trial| {
+        shared_by_a_maker(trial, true);
+    }),
+    Operation::new("drop before the last holder", BOTH, |trial| {
+        shared_by_a_maker(trial, false);
+    }),
     Operation::new("trim", BOTH, trim),
     Operation::new("limit", super::SUPERVISOR, limit),
 ];
@@ -121,48 +125,45 @@ fn over_the_limit(trial: &Trial) {
     world.check(trial, None);
 }
 
-/// The one that shared it has left, so it is the victim that frees it.
-fn last_holder(trial: &Trial) {
-    let world = World::new(trial);
-    let offers = world.offers();
-    let named = offers.shared.descriptor();
-    // One more of the others holds it, and leaves while the victim does.
-    let held = world.us.resolve(&named).expect("shared");
-    trial.victim(|| {
-        let (arena, block) = crash::aside(|| {
-            let arena = world.join(trial.dead());
-            let block = arena.resolve(&named).expect("shared");
-            (arena, block)
-        });
-        drop(block);
-        keep(arena);
-    });
-    drop(held);
-    world.check(trial, Some(offers));
-}
+/// Somebody who is neither the victim nor one of the survivors that check.
+const MAKER: OwnerIndex = OwnerIndex::new(9);
 
-/// The victim has shared it, and leaves it to another.
-fn first_to_leave(trial: &Trial) {
+const JOINED: usize = 0;
+const LEFT: usize = 1;
+
+/// Whoever shared the block leaves before the victim does, or after it.
+fn shared_by_a_maker(trial: &Trial, is_victim_last: bool) {
     let world = World::new(trial);
-    // Made first, so that its descriptor is known to both.
-    let mine = world.join(OwnerIndex::new(9));
-    let mut block = mine.alloc(OWN_BYTES).expect("a block");
+    let maker = world.join(MAKER);
+    let mut block = maker.alloc(OWN_BYTES).expect("a block");
     block.fill(6);
-    let block = block.freeze();
-    let named = block.descriptor();
+    let mut block = Some(block.freeze());
+    let named = block.as_ref().map(Block::descriptor).expect("just made");
+    let peer = trial.peer("who shared it", || {
+        trial.await_note(if is_victim_last { JOINED } else { LEFT });
+        let block = block.take().expect("just made");
+        assert!(block.iter().all(|byte| *byte == 6), "it is still held");
+        drop(block);
+        trial.note(LEFT, 1);
+    });
     trial.victim(|| {
         let (arena, theirs) = crash::aside(|| {
             let arena = world.join(trial.dead());
             let theirs = arena.resolve(&named).expect("shared");
+            trial.note(JOINED, 1);
+            if is_victim_last {
+                trial.await_note(LEFT);
+            }
             (arena, theirs)
         });
         drop(theirs.slice(0..10));
         drop(theirs);
         keep(arena);
     });
-    assert!(block.iter().all(|byte| *byte == 6), "it is still held");
-    drop(block);
-    drop(mine);
+    trial.note(LEFT, 1);
+    peer.ends();
+    // These were the peer's.
+    keep((block, maker));
     world.check(trial, None);
 }
 

@@ -75,7 +75,6 @@ impl Trial {
     }
 
     /// A peer of both, as an owner.
-    #[expect(clippy::unused_self, reason = "as the other two")]
     pub(crate) fn other(&self) -> OwnerIndex {
         OwnerIndex::new(2)
     }
@@ -112,7 +111,8 @@ impl Trial {
         ended.expect("a trial has a victim")
     }
 
-    /// Forks a process that does `body` and has to come to its end.
+    /// Forks a process that does `body` and has to come to its end. What `body` is to use up it
+    /// takes by reference: the test has a copy of everything, which it drops or forgets itself.
     pub(crate) fn peer(&self, name: &'static str, body: impl FnOnce()) -> Peer {
         self.fork(name, body)
     }
@@ -130,7 +130,6 @@ impl Trial {
         );
     }
 
-    #[expect(clippy::unused_self, reason = "processes belong to a trial")]
     fn fork(&self, name: &'static str, body: impl FnOnce()) -> Peer {
         let pid = match fork().expect("a process of one thread can be forked") {
             Forked::Parent(pid) => pid,
@@ -146,13 +145,11 @@ impl Trial {
     }
 
     /// Notes `value` under `number`, for the other processes of the trial.
-    #[expect(clippy::unused_self, reason = "notes belong to a trial")]
     pub(crate) fn note(&self, number: usize, value: u64) {
         Report::get().note(number).store(value, Ordering::SeqCst);
     }
 
     /// What was noted; 0 if nothing was.
-    #[expect(clippy::unused_self, reason = "notes belong to a trial")]
     pub(crate) fn noted(&self, number: usize) -> u64 {
         Report::get().note(number).load(Ordering::SeqCst)
     }
@@ -165,7 +162,6 @@ impl Trial {
     }
 
     /// Waits until the peer sleeps, for the `nth` time of all sleeps in the trial.
-    #[expect(clippy::unused_self, reason = "sleeps are counted for a trial")]
     pub(crate) fn until_asleep(&self, peer: &Peer, nth: u64) {
         until("the peer sleeps", PATIENCE, || {
             let went = Report::get().sleeps().load(Ordering::SeqCst) >= nth;

@@ -24,8 +24,9 @@ use crate::sync::{AtomicU32, Ordering};
 /// Where a victim dies: the line of the step.
 pub type Where = &'static Location<'static>;
 
-/// How a victim dies. Whatever it does must be over at once for all others: SIGKILL is.
-pub type Die = fn(Where) -> !;
+/// How a victim dies. Whatever it does must be over at once for all others: SIGKILL is. One that
+/// returns lives on, unarmed: a fork copies a plan that was meant for the parent alone.
+pub type Die = fn(Where);
 
 /// Threads of this process that are armed.
 static ARMED: AtomicU32 = AtomicU32::new(0);
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use crate::StopFlag;
 
-    fn die(at: Where) -> ! {
+    fn die(at: Where) {
         resume_unwind(Box::new(at))
     }
 

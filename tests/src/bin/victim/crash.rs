@@ -1,6 +1,8 @@
 //! Crash points of whole pools: a worker, or the supervisor, kills itself at a step of what it does
 //! to shared memory while a workload runs. See `forkyard_shm::crash`.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use forkyard::{Arena, BuildError, Pool, Search, Shared, TaskError};
 use forkyard_os::process::{WORKER_ARG, kill_self};
 use forkyard_shm::crash::{self, Where};
@@ -41,13 +43,19 @@ fn argument(setup: &Setup, index: usize) -> u64 {
     setup.arguments[index].parse().expect("a number")
 }
 
-fn die(_: Where) -> ! {
-    kill_self()
+/// Who is to die. The zygote and the workers that a supervisor forks have a copy of its plan.
+static DOOMED: AtomicU32 = AtomicU32::new(0);
+
+fn die(_: Where) {
+    if DOOMED.load(Ordering::Relaxed) == std::process::id() {
+        kill_self();
+    }
 }
 
-/// Has the calling worker die at its step `at` from here on: the first are those by which the
-/// result of this very task is handed over.
+/// Has this process die at its step `at` from here on. In a task the first are those by which its
+/// own result is handed over.
 fn arm(at: u64) {
+    DOOMED.store(std::process::id(), Ordering::Relaxed);
     crash::arm(at, die);
 }
 

@@ -87,6 +87,18 @@ fn crash_at_every_step_there_is() {
     );
 }
 
+/// Every write in the sources of forkyard-shm that others can see has its step.
+#[test]
+fn crash_steps_are_before_every_write() {
+    let unstepped = sites::unstepped();
+    assert!(
+        unstepped.is_empty(),
+        "there is no step before these writes:\n{}\nput `step();` before them, or an entry with its \
+         reason into UNSEEN in tests/tests/crash/sites.rs",
+        unstepped.join("\n")
+    );
+}
+
 /// The table in the documentation is what was tried.
 #[test]
 fn crash_table_is_up_to_date() {

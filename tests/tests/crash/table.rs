@@ -8,7 +8,7 @@ use tests::Way;
 
 use crate::found::{Found, structure};
 use crate::pools::{Tried, supervisors, workers};
-use crate::sites::EXEMPT;
+use crate::sites::{EXEMPT, UNSEEN};
 
 /// Set, the table is written anew.
 const UPDATE: &str = "UPDATE_CRASH_TABLE";
@@ -25,7 +25,8 @@ whoever waits goes on. *Role* is who dies.
 
 The page is generated: `UPDATE_CRASH_TABLE=1 cargo test -p tests crash` writes it, and
 `cargo test -p tests crash` fails when it is not what was tried. Line by line, the same test
-demands that some victim dies at every `step()` there is in `crates/shm/src`.
+demands that there is a `step()` before each write in `crates/shm/src`, and that some victim dies
+at every one of them.
 
 How it works: `crates/shm/src/crash.rs` counts the steps, `tests/src/bin/crash` has the
 operations. How to add one: [CONTRIBUTING](../CONTRIBUTING.md#crash-points).
@@ -104,7 +105,7 @@ fn page(structures: &[(&str, &str)], pools: &[(&'static str, PoolTest)]) -> Stri
             let _ = writeln!(page, "| {way} | {what} | {role} | {steps} | `{test}` |");
         }
     }
-    page.push_str("\n## Exempt\n\nWhat has no step to die at, and why.\n\n");
+    page.push_str("\n## Exempt\n\nWhat has no step to die at, and which writes have none before them, and why.\n\n");
     page.push_str(&exempt(&found));
     page
 }
@@ -118,6 +119,9 @@ fn exempt(found: &[(&str, &str, std::sync::Arc<Found>)]) -> String {
     }
     for (file, code, why) in EXEMPT {
         let _ = writeln!(text, "* `{file}`, the step before `{code}`: {why}.");
+    }
+    for (file, code, why) in UNSEEN {
+        let _ = writeln!(text, "* `{file}`, `{code}`: {why}.");
     }
     text
 }

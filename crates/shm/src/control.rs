@@ -9,6 +9,7 @@ use crate::lane::{LaneHead, Slot};
 use crate::layout::{
     DIRECTORY_AT, Header, LAYOUT_HASH, MAGIC, RESULT_AT, Shape, VERSION, WORKERS_AT, WorkerPage,
 };
+use crate::steps::step;
 use crate::sync::{AtomicU32, Ordering};
 
 /// What a supervisor writes into the header, and a worker checks.
@@ -79,22 +80,33 @@ impl Control {
         assert!(shape.slots.is_power_of_two());
         let control = Self { base, shape };
         let header = control.header();
+        step();
         header.magic.store(MAGIC, Ordering::Relaxed);
+        step();
         header.layout_hash.store(LAYOUT_HASH, Ordering::Relaxed);
+        step();
         header.workers.store(shape.workers, Ordering::Relaxed);
+        step();
         header.slots.store(shape.slots, Ordering::Relaxed);
+        step();
         header
             .supervisor_pid
             .store(identity.supervisor_pid, Ordering::Relaxed);
+        step();
         header
             .supervisor_start
             .store(identity.supervisor_start, Ordering::Relaxed);
+        step();
         header.exe_hash.store(identity.exe_hash, Ordering::Relaxed);
+        step();
         header.clock.store(identity.clock, Ordering::Relaxed);
+        step();
         header
             .total_bytes
             .store(shape.bytes() as u64, Ordering::Relaxed);
+        step();
         header.awake.0.store(1, Ordering::Relaxed);
+        step();
         // Release: whoever sees the version sees all of the above.
         header.version.store(VERSION, Ordering::Release);
         control

@@ -7,6 +7,7 @@
 //!        +---------+-------------------------+
 //! ```
 
+use crate::steps::step;
 use crate::sync::{AtomicU32, Ordering};
 
 const WATCHED: u32 = 1 << 31;
@@ -31,6 +32,7 @@ impl WatchedCount {
         let mut seen = self.0.load(Ordering::Relaxed);
         loop {
             let next = (seen & !WATCHED).wrapping_add(1) & !WATCHED;
+            step();
             // Release: what was done before the bump is seen by `get`.
             match self
                 .0
@@ -49,12 +51,14 @@ impl WatchedCount {
         if now & !WATCHED != seen {
             return false;
         }
+        if now & WATCHED != 0 {
+            return true;
+        }
+        step();
         // Relaxed: bump and watch meet on this one word.
-        now & WATCHED != 0
-            || self
-                .0
-                .compare_exchange(now, now | WATCHED, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        self.0
+            .compare_exchange(now, now | WATCHED, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// The word itself, to spin on.
@@ -64,6 +68,7 @@ impl WatchedCount {
 
     /// Back to zero, when nobody else is attached.
     pub fn reset(&self) {
+        step();
         self.0.store(0, Ordering::Relaxed);
     }
 }

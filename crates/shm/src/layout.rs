@@ -49,9 +49,12 @@ use crate::arena::Directory;
 use crate::count::WatchedCount;
 use crate::first::{OwnerLock, ResultSlot};
 use crate::lane::{LaneHead, Slot};
+use crate::steps::step;
 use crate::stop::StopFlag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::Doorbell;
+
+pub use crate::link_name::{LINK_NAME_BYTES, LinkName};
 
 /// The first eight bytes of a control segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"forkyard");
@@ -223,6 +226,7 @@ impl WorkerPage {
     pub fn reset(&self) {
         let (v, c) = (&self.vitals, &self.counters);
         for word in [&v.pid, &v.phase, &v.parked, &v.generation] {
+            step();
             word.store(0, Ordering::Relaxed);
         }
         let words = [
@@ -247,48 +251,11 @@ impl WorkerPage {
             &self.orders.taken,
         ];
         for word in words {
+            step();
             word.store(0, Ordering::Relaxed);
         }
         self.pipes.received.reset();
         self.pipes.sent.reset();
-    }
-}
-
-/// Bytes of a [`LinkName`].
-pub const LINK_NAME_BYTES: usize = 256;
-
-/// A short text that is written before its reader starts.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct LinkName([AtomicU64; LINK_NAME_BYTES / 8]);
-
-impl LinkName {
-    /// Writes `name`; `false` when it is too long.
-    #[must_use]
-    pub fn set(&self, name: &str) -> bool {
-        if name.len() > LINK_NAME_BYTES || name.contains('\0') {
-            return false;
-        }
-        let mut bytes = [0; LINK_NAME_BYTES];
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        for (word, chunk) in self.0.iter().zip(bytes.as_chunks::<8>().0) {
-            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
-        }
-        true
-    }
-
-    /// Reads it; `None` when it is empty or no text.
-    #[must_use]
-    pub fn get(&self) -> Option<String> {
-        let bytes: Vec<u8> = self
-            .0
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        String::from_utf8(bytes)
-            .ok()
-            .filter(|name| !name.is_empty())
     }
 }
 
@@ -395,6 +362,7 @@ impl Vitals {
 
     /// Says so.
     pub fn enter(&self, phase: Phase) {
+        step();
         // Release: what the worker wrote before is seen by whoever sees the phase.
         self.phase.store(phase as u32, Ordering::Release);
     }

@@ -21,10 +21,15 @@ pub mod check;
 #[cfg(not(loom))]
 pub mod control;
 mod count;
+#[cfg(all(debug_assertions, not(loom)))]
+#[doc(hidden)]
+pub mod crash;
 pub mod first;
 pub mod lane;
 #[cfg(not(loom))]
 pub mod layout;
+#[cfg(not(loom))]
+mod link_name;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;
@@ -40,5 +45,7 @@ pub use check::{CheckEvery, Checker};
 pub use count::WatchedCount;
 pub use first::{Protocol, ResultSlot};
 pub use owner::{MAX_WORKERS, OwnerIndex};
+#[doc(hidden)]
+pub use steps::step;
 pub use stop::{Round, StopFlag};
 pub use wait::{Doorbell, Park, SpinBudget};

@@ -1,15 +1,23 @@
 //! Crash points: between any two steps of an operation on shared memory a process may die.
 //!
-//! Code calls [`step`] before each access that others can see. In a normal build that is
-//! nothing; in tests and models the caller can be made to die there, by a panic that the
-//! test catches, after which the test reclaims what the dead owner held. Tests in release
-//! mode measure, and have no crash points.
+//! Code calls [`step`] before each access that others can see. In a release build that is
+//! nothing. In a debug build a process can be made to die there:
+//!
+//! * a real one, by SIGKILL, which is what [`crate::crash`] is for;
+//! * in this crate's own tests and models, a thread that stands for one, by a panic that the
+//!   test catches, after which the test reclaims what the dead owner held.
+//!
+//! Tests in release mode measure, and have no crash points.
 
-/// A place where a death is worth trying. Nothing, unless a test armed it.
+/// A place where a death is worth trying. Nothing, unless somebody armed it.
 #[inline(always)]
-pub(crate) fn step() {
+#[cfg_attr(all(debug_assertions, not(loom)), track_caller)]
+#[doc(hidden)]
+pub fn step() {
     #[cfg(all(test, any(loom, debug_assertions)))]
     armed::step();
+    #[cfg(all(debug_assertions, not(loom)))]
+    crate::crash::step();
 }
 
 #[cfg(all(test, any(loom, debug_assertions)))]

@@ -4,6 +4,7 @@
 //! *true* in the next. Here every round has a number, and the flag holds the number of the
 //! last round that was stopped. Arming a new round writes nothing.
 
+use crate::steps::step;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The number of a round, tagged on everything that belongs to it.
@@ -71,6 +72,7 @@ impl StopFlag {
     /// # Panics
     /// After 2³² − 1 rounds on one flag.
     pub fn arm(&self) -> Round {
+        step();
         let number = self.armed.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         match u32::try_from(number) {
             Ok(number) => Round(number),
@@ -80,6 +82,7 @@ impl StopFlag {
 
     /// Stops `round` and every earlier one. Returns whether this call was the one that did.
     pub fn raise(&self, round: Round) -> bool {
+        step();
         // Release: a reader that sees the flag up and then fences with Acquire sees what the
         // raiser did before. Readers that only stop need no more than Relaxed.
         let before = self
@@ -90,6 +93,7 @@ impl StopFlag {
 
     /// Stops every round, also those not yet armed. For aborting; there is no way back.
     pub fn raise_for_ever(&self) {
+        step();
         self.stopped.store(EVERY_ROUND, Ordering::Release);
     }
 

@@ -155,12 +155,15 @@ impl Doorbell {
     /// Sleeps until a ring that came after `listen` returned `heard`, at most for `timeout`.
     /// Returns at once if there was one already, or if another thread sleeps here.
     pub fn sleep(&self, park: &impl Park, heard: u32, timeout: Option<Duration>) {
+        step();
         // Acquire on failure pairs with the Release in `ring`; on success nothing is read.
         let entered =
             self.0
                 .compare_exchange(heard, heard | ASLEEP, Ordering::Relaxed, Ordering::Acquire);
         if entered.is_ok() {
+            step();
             park.park(&self.0, heard | ASLEEP, timeout);
+            step();
             self.0.fetch_and(!ASLEEP, Ordering::Relaxed);
         }
     }

@@ -32,6 +32,10 @@ const ALLOWED: &[(&str, &str)] = &[
         "lays the structures of forkyard-shm over bytes that a peer writes at will",
     ),
     (
+        "tests/src/bin/crash/points/memory.rs",
+        "lays structures over mappings as mapped.rs does, for processes that die in their midst",
+    ),
+    (
         "benches/src/floors.rs",
         "a floor touches shared words directly, without the layers it is a floor for",
     ),

@@ -147,6 +147,7 @@ impl Driver {
         let seat = &mut self.seats[index];
         seat.taken += taken as u64;
         seat.fruitless = 0;
+        forkyard_shm::step();
         // Release: pairs with the worker's Acquire before it lets go of what it kept for
         // these results; what we resolved from them is ours by now.
         core.control

@@ -8,7 +8,7 @@ use forkyard_shm::arena::Descriptor;
 use forkyard_shm::lane::state::{Finished, Sleep};
 use forkyard_shm::lane::{INLINE_BYTES, Message, Where, WorkerLane};
 use forkyard_shm::layout::{Header, WorkerPage};
-use forkyard_shm::{Park, SpinBudget};
+use forkyard_shm::{Park, SpinBudget, step};
 
 use super::ledger::Ledger;
 use super::{MOST_SPIN_TURNS, header};
@@ -192,7 +192,9 @@ fn wait(
 #[cold]
 fn sleep(lane: &mut WorkerLane, page: &WorkerPage, header: &Header, mut let_go: impl FnMut()) {
     let awake = &header.awake.0;
+    step();
     page.vitals.parked.store(1, Ordering::Relaxed);
+    step();
     awake.fetch_sub(1, Ordering::Relaxed);
     while let Sleep::Park(seen) = lane.sleep() {
         let_go();
@@ -201,7 +203,9 @@ fn sleep(lane: &mut WorkerLane, page: &WorkerPage, header: &Header, mut let_go: 
         }
         OsPark.park(lane.word(), seen, None);
     }
+    step();
     awake.fetch_add(1, Ordering::Relaxed);
+    step();
     page.vitals.parked.store(0, Ordering::Relaxed);
 }
 

@@ -39,6 +39,7 @@ impl Ledger {
     #[inline]
     pub(crate) fn begin(&mut self) {
         self.begun += 1;
+        forkyard_shm::step();
         self.page
             .counters
             .begun

@@ -133,6 +133,7 @@ fn ready(page: &'static WorkerPage, generation: u32, context: &'static Context) 
         .check_ps
         .store(check_cost_ps(context), Ordering::Relaxed);
     let header = header(context);
+    forkyard_shm::step();
     header.awake.0.fetch_add(1, Ordering::Relaxed);
     let mark = ticks();
     vitals.ready_ticks.store(mark, Ordering::Relaxed);

@@ -111,6 +111,7 @@ fn receive(
             }
             let cost = page.pipes.received_cost.load(Ordering::Relaxed);
             let cost = cost.wrapping_add(window_cost(bytes) as u64);
+            forkyard_shm::step();
             page.pipes.received_cost.store(cost, Ordering::Relaxed);
             if page.pipes.received.bump() {
                 header.doorbell.0.ring(&OsPark);

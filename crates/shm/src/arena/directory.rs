@@ -112,6 +112,7 @@ impl Directory {
     /// Sets the limit for extents made from now on; 0 for none. Who waits for memory hears of
     /// it by [`Arena::set_limit_bytes`](super::Arena::set_limit_bytes) only.
     pub fn set_limit_bytes(&self, bytes: u64) {
+        step();
         self.limit_bytes.store(bytes, Ordering::Relaxed);
     }
 
@@ -144,6 +145,7 @@ impl Directory {
     }
 
     pub(super) fn note_peak(&self) {
+        step();
         self.peak_bytes
             .fetch_max(self.reserved_bytes(), Ordering::Relaxed);
     }
@@ -156,6 +158,7 @@ impl Directory {
     }
 
     pub(super) fn count_retirement(&self) {
+        step();
         self.retirements.fetch_add(1, Ordering::Release);
     }
 }
@@ -213,6 +216,7 @@ impl Entry {
         // Relaxed: published by `ready`.
         self.block_bytes
             .store(geometry.block_bytes(), Ordering::Relaxed);
+        step();
         self.blocks.store(geometry.blocks(), Ordering::Relaxed);
         Some(claim)
     }

@@ -10,6 +10,7 @@ use super::extents::ExtentError;
 use super::mapping::Mapping;
 use super::process::Arena;
 use super::word::{EntryKind, Word};
+use crate::steps::step;
 
 /// A block that was claimed: mapping, block and generation.
 type Claimed = (Arc<Mapping>, u32, u32);
@@ -99,6 +100,7 @@ impl Arena {
         let made = self.within_limit(geometry).and_then(|()| {
             // From here on a death leaves an object: `reclaim` unlinks what it finds Creating.
             let advice = self.directory().advice().for_bytes(bytes);
+            step();
             Ok(self.core.extents.create(id, bytes, advice)?)
         });
         let mapped = made.inspect_err(|_| {
@@ -175,6 +177,7 @@ impl Arena {
         let Some(retired) = entry.retire(draining, owner) else {
             return false;
         };
+        step();
         self.core.extents.unlink(id);
         let _ = entry.empty(retired);
         self.directory().count_retirement();

@@ -5,6 +5,7 @@ use super::directory::Entry;
 use super::process::Arena;
 use super::word::{EntryKind, Word};
 use crate::OwnerIndex;
+use crate::steps::step;
 
 /// What [`Arena::reclaim`] took back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,6 +43,7 @@ impl Arena {
             let word = entry.look();
             let unfinished = [EntryKind::Creating, EntryKind::Retired];
             if unfinished.iter().any(|&kind| word.is_of(kind, owner)) {
+                step();
                 self.core.extents.unlink(word.id(index));
                 let _ = entry.empty(word);
                 // It may be one that processes have mapped.
@@ -89,6 +91,7 @@ impl Arena {
     /// mapped stays until they end, and no process can map anything any more.
     pub fn unlink_all(&self) {
         for id in self.directory().extents() {
+            step();
             self.core.extents.unlink(id);
         }
     }

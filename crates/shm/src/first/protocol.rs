@@ -5,7 +5,6 @@ use core::str::FromStr;
 use super::lock::OwnerLock;
 use super::slot::{Claim, ResultSlot};
 use crate::OwnerIndex;
-use crate::steps::step;
 use crate::stop::{Round, StopFlag};
 use crate::wait::Park;
 
@@ -86,12 +85,9 @@ pub fn offer(
         // the lock.
         let fits = unsafe { slot.publish(round, owner, bytes, in_block) };
         assert!(fits, "a result longer than the slot belongs in a block");
-        step();
         // Counted once published: who died before has won nothing.
         slot.believe();
-        step();
         slot.note_raised(now_ns());
-        step();
         flag.raise(round);
     };
     match protocol {

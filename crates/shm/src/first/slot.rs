@@ -131,9 +131,13 @@ impl ResultSlot {
     /// Opens the slot for `round`, throwing away what is in it. Only when no earlier round's
     /// task runs any more.
     pub fn open(&self, round: Round) {
+        step();
         self.raised_ns.store(0, Ordering::Relaxed);
+        step();
         self.believed.store(0, Ordering::Relaxed);
+        step();
         self.len.store(0, Ordering::Relaxed);
+        step();
         // Release: a claimer that sees the round open sees the counters cleared.
         self.state.store(pack(round, 0, OPEN), Ordering::Release);
     }
@@ -182,6 +186,7 @@ impl ResultSlot {
         });
         step();
         self.len.store(bytes.len() as u32, Ordering::Relaxed);
+        step();
         self.in_block.store(u32::from(in_block), Ordering::Relaxed);
         step();
         // Release: the payload is seen by the Acquire in `read`.
@@ -192,6 +197,7 @@ impl ResultSlot {
 
     /// One more that believes to have won. Returns how many there are with it.
     pub fn believe(&self) -> u32 {
+        step();
         self.believed
             .fetch_add(1, Ordering::Relaxed)
             .wrapping_add(1)
@@ -204,6 +210,7 @@ impl ResultSlot {
 
     /// Notes when the flag was raised; the first note of a round stays.
     pub fn note_raised(&self, at_ns: u64) {
+        step();
         let _ = self
             .raised_ns
             .compare_exchange(0, at_ns, Ordering::Relaxed, Ordering::Relaxed);
@@ -264,6 +271,7 @@ impl ResultSlot {
             return false;
         }
         let open = state & !0xffff | OPEN;
+        step();
         // Release: as in `open`.
         self.state
             .compare_exchange(state, open, Ordering::Release, Ordering::Relaxed)

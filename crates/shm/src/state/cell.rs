@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::place::InPlace;
+use crate::steps::step;
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 mod sealed {
@@ -39,7 +40,9 @@ pub trait Number: Shareable + Counted {}
 fn update<T: Stored>(at: &T::Atomic, next: impl Fn(T) -> T) -> T {
     let mut seen = T::load(at);
     loop {
-        match T::exchange(at, seen, next(seen)) {
+        let to = next(seen);
+        step();
+        match T::exchange(at, seen, to) {
             Ok(old) => return old,
             Err(now) => seen = now,
         }
@@ -208,12 +211,14 @@ impl<T: Shareable> SharedCell<T> {
     /// Replaces the value. Release.
     #[inline]
     pub fn store(&self, value: T) {
+        step();
         T::store(&self.0, value);
     }
 
     /// Replaces the value; returns the one before. Acquire and Release.
     #[inline]
     pub fn swap(&self, value: T) -> T {
+        step();
         T::swap(&self.0, value)
     }
 
@@ -224,6 +229,7 @@ impl<T: Shareable> SharedCell<T> {
     /// The value that stands there, when it is another.
     #[inline]
     pub fn compare_exchange(&self, current: T, new: T) -> Result<T, T> {
+        step();
         T::exchange(&self.0, current, new)
     }
 
@@ -240,6 +246,7 @@ impl<T: Number> SharedCell<T> {
     /// instruction, but for `f64`, which tries until no other process is in between.
     #[inline]
     pub fn fetch_add(&self, value: T) -> T {
+        step();
         T::add(&self.0, value)
     }
 
@@ -247,6 +254,7 @@ impl<T: Number> SharedCell<T> {
     /// than every number.
     #[inline]
     pub fn fetch_max(&self, value: T) -> T {
+        step();
         T::max(&self.0, value)
     }
 }

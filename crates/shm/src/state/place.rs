@@ -14,6 +14,8 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
+use crate::steps::step;
+
 /// A type that may stand in memory which other processes write.
 ///
 /// # Safety
@@ -75,6 +77,7 @@ impl<'m> Place<'m> {
     /// # Safety
     /// As for [`attach`](Self::attach); and nobody else touches the bytes before this returns.
     pub unsafe fn zeroed(ptr: NonNull<u8>, len: usize) -> Self {
+        step();
         // SAFETY: writable, and nobody else touches it, by the contract.
         unsafe { ptr.write_bytes(0, len) };
         // SAFETY: the same contract.

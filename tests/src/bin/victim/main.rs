@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+#[cfg(debug_assertions)]
+mod crash;
 mod death;
 mod leaks;
 mod memory;
@@ -27,12 +29,16 @@ use setup::Setup;
 type Scenario = (&'static str, fn(&Setup));
 
 fn main() {
+    #[cfg(debug_assertions)]
+    crash::arm_if_starting();
     forkyard::init();
     let mut words = std::env::args().skip(1);
     let name = words.next().expect("victim SCENARIO TRANSPORT METHOD …");
     let setup = Setup::new(words);
     let all = [
         arena::SCENARIOS,
+        #[cfg(debug_assertions)]
+        crash::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
         memory::SCENARIOS,

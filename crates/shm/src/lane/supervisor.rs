@@ -175,7 +175,6 @@ impl SupervisorLane {
         if self.head == self.tail {
             return Ok(false);
         }
-        step();
         if !self.is_done(self.tail)? {
             return Ok(false);
         }
@@ -196,6 +195,7 @@ impl SupervisorLane {
         let asks = &self.ring.head().by_supervisor;
         step();
         asks.held.store(0, Ordering::Relaxed);
+        step();
         asks.watched.store(position + 1, Ordering::Relaxed);
         full_fence();
         step();
@@ -312,13 +312,19 @@ impl SupervisorLane {
     pub fn reset(&mut self) {
         for position in 0..self.ring.count() as u64 {
             let slot = self.ring.slot(position);
+            step();
             slot.task().word.store(0, Ordering::Relaxed);
+            step();
             slot.result().word.store(0, Ordering::Relaxed);
         }
         let head = self.ring.head();
+        step();
         head.by_supervisor.watched.store(0, Ordering::Relaxed);
+        step();
         head.by_supervisor.held.store(0, Ordering::Relaxed);
+        step();
         head.by_worker.asleep.store(0, Ordering::Relaxed);
+        step();
         head.begun.count.store(0, Ordering::Relaxed);
         self.head = 0;
         self.tail = 0;

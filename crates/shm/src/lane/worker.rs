@@ -71,16 +71,13 @@ impl WorkerLane {
     /// Begins the next task, if there is one.
     #[inline]
     pub fn start(&mut self) -> Option<Message> {
-        step();
         if !core::mem::take(&mut self.tries) {
             if !self.is_published() {
                 return None;
             }
-            step();
             self.say_begun(self.cursor + 1);
             full_fence();
         }
-        step();
         if self.is_held() || !self.is_published() {
             self.say_begun(self.cursor);
             return None;
@@ -95,6 +92,7 @@ impl WorkerLane {
 
     #[inline]
     fn say_begun(&self, count: u64) {
+        step();
         // Relaxed: the supervisor reads it after its fence, or after this process's death.
         self.ring.head().begun.count.store(count, Ordering::Relaxed);
     }
@@ -125,11 +123,9 @@ impl WorkerLane {
         // One fence for two agreements: this one, and the next task's if it is there.
         self.tries = self.is_published();
         if self.tries {
-            step();
             self.say_begun(self.cursor + 1);
         }
         full_fence();
-        step();
         let watched = self
             .ring
             .head()
@@ -146,7 +142,6 @@ impl WorkerLane {
 
     fn give_up_trying(&mut self) {
         if core::mem::take(&mut self.tries) {
-            step();
             self.say_begun(self.cursor);
         }
     }
@@ -159,8 +154,8 @@ impl WorkerLane {
         // A read-modify-write, as is each change of this word: they come after one another.
         asleep.swap(1, Ordering::Relaxed);
         full_fence();
-        step();
         if self.looks_ready() {
+            step();
             asleep.swap(0, Ordering::Relaxed);
             return Sleep::Ready;
         }

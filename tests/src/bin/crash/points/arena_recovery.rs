@@ -49,7 +49,7 @@ fn blocks(trial: &Trial) {
         let arena = world.join(FIRST);
         std::mem::forget(arena.alloc(OWN_BYTES).expect("a block"));
         std::mem::forget(arena.alloc(OWN_BYTES).expect("a block").freeze());
-        let _ = arena.alloc(OWN_BYTES).expect("a block").offer();
+        std::mem::forget(arena.alloc(OWN_BYTES).expect("a block").offer());
         let shared = arena.resolve(&offers.shared.descriptor());
         std::mem::forget(shared.expect("shared"));
         let named = offers.lent.descriptor_of(0..64).expect("within");

@@ -12,6 +12,7 @@ mod shutdown;
 mod signals;
 mod sizes;
 mod start;
+mod stress;
 mod threads;
 mod timings;
 mod trust;
@@ -35,6 +36,7 @@ fn main() {
         signals::SCENARIOS,
         sizes::SCENARIOS,
         start::SCENARIOS,
+        stress::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,
         trust::SCENARIOS,

@@ -80,6 +80,7 @@ impl Driver {
             }
         }
         if taken > 0 {
+            self.finished += taken as u64;
             let seat = &mut self.seats[index];
             seat.taken += taken as u64;
             seat.fruitless = 0;

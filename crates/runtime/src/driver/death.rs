@@ -21,6 +21,7 @@ use super::link::Remains;
 use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::error::{BuildError, TaskError, WorkerDeath};
 use crate::start::{EXIT_SKIPPED_INIT, OsPark};
+use crate::time::after;
 use crate::{mapped, timings};
 
 /// Why the pool stopped starting workers.
@@ -198,7 +199,8 @@ impl Driver {
                     phase: phase_at_death,
                 };
                 self.deaths.push(death);
-                if self.seats[index].fruitless >= core.options.most_failed_starts {
+                let spent = self.seats[index].fruitless >= core.options.most_failed_starts;
+                if spent && !self.may_rest(index) {
                     // One process after the other that dies without doing anything.
                     self.seats[index].phase = SeatPhase::Gone;
                     self.start_failure.get_or_insert(failure);
@@ -284,12 +286,34 @@ impl Driver {
         if going_on && self.failed_starts < core.options.most_failed_starts {
             self.seats[index].phase = SeatPhase::Vacant;
         } else {
-            self.seats[index].phase = SeatPhase::Gone;
+            let rests = going_on && self.failed_starts < NO_MORE_STARTS && self.may_rest(index);
+            self.seats[index].phase = if rests {
+                SeatPhase::Vacant
+            } else {
+                SeatPhase::Gone
+            };
             self.take_back(core, index);
         }
         // The first cause is the one to tell.
         self.start_failure.get_or_insert(failure);
         self.give_up_if_hopeless();
+    }
+
+    /// A seat's budget is used up: too many processes in a row have ended there without having
+    /// done anything. If the pool has finished messages since that was last so, it is no
+    /// crash loop, or not one that is anybody else's: the seat rests, and is tried again with
+    /// a new budget. Who kills workers from outside, or a machine short of memory, cannot
+    /// end a pool that works.
+    fn may_rest(&mut self, index: usize) -> bool {
+        let seat = &mut self.seats[index];
+        if seat.finished_before == self.finished {
+            return false;
+        }
+        seat.finished_before = self.finished;
+        seat.rests_until = Some(after(REST));
+        seat.fruitless = 0;
+        self.failed_starts = 0;
+        true
     }
 
     /// When the pool ends, a vacant seat stays empty unless work is left.
@@ -333,6 +357,13 @@ impl Driver {
             .store(awake, Ordering::Relaxed);
     }
 }
+
+/// How long nobody is started in a seat whose budget is used up while others get on: long beside
+/// what starting costs, so that it does not become what the machine does.
+const REST: Duration = Duration::from_millis(250);
+
+/// Failed starts that stand for "there will never be another": the zygote is gone.
+pub(crate) const NO_MORE_STARTS: u32 = u32::MAX / 2;
 
 /// How many workers may die with the same message next in line, before it is held to be why.
 const MOST_DEATHS: u8 = 3;

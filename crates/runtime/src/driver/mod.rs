@@ -40,7 +40,7 @@ use forkyard_shm::control::Control;
 use slab::Slab;
 use std::sync::Arc;
 
-pub(crate) use death::StartFailure;
+pub(crate) use death::{NO_MORE_STARTS, StartFailure};
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{InFlight, Seat, SeatPhase};
@@ -98,6 +98,8 @@ pub(crate) struct Driver {
     /// Timings of processes that are gone.
     pub(crate) rows: Vec<ProcessTimings>,
     pub(crate) deaths: Vec<WorkerDeath>,
+    /// Messages that workers have finished, in all.
+    finished: u64,
     /// Ends in a row of processes that had not become ready.
     pub(crate) failed_starts: u32,
     pub(crate) start_failure: Option<StartFailure>,
@@ -191,6 +193,7 @@ impl Core {
                 pending: VecDeque::new(),
                 rows: Vec::new(),
                 deaths: Vec::new(),
+                finished: 0,
                 failed_starts: 0,
                 start_failure: None,
                 escalation: None,

@@ -22,6 +22,8 @@ const IS_OVER: u8 = 3;
 
 /// A pause up to so long is spun, for the sake of the nanoseconds.
 const SPUN: Duration = Duration::from_micros(200);
+/// So many are killed while the pool ends, which it could not else.
+const MOST_IN_THE_END: usize = 20;
 /// How long a worker is stopped at most.
 const STOPPED: Duration = Duration::from_millis(60);
 
@@ -31,6 +33,8 @@ pub(super) struct Chaos {
     mood: AtomicU8,
     /// After so many kills the load may end.
     goal: usize,
+    /// One worker is left alone.
+    spares_one: bool,
     kills: AtomicUsize,
     /// Noted before the signal is sent, so that every death can be looked up here.
     killed: Mutex<HashSet<i32>>,
@@ -40,10 +44,11 @@ pub(super) struct Chaos {
 }
 
 impl Chaos {
-    pub(super) fn new(goal: usize) -> Self {
+    pub(super) fn new(goal: usize, spares_one: bool) -> Self {
         Self {
             mood: AtomicU8::new(RAGES),
             goal,
+            spares_one,
             kills: AtomicUsize::new(0),
             killed: Mutex::default(),
             stood: Mutex::default(),
@@ -101,13 +106,19 @@ impl Chaos {
             longest,
             stopped: Vec::new(),
             known: HashSet::new(),
+            spared: None,
+            most: self.goal,
         };
+        if self.spares_one {
+            fury.spared = fury.herd.look().first().copied();
+        }
         loop {
             pulse.beat("chaos");
             match self.mood.load(Ordering::SeqCst) {
                 RAGES => fury.act(),
                 IS_ASKED_TO_REST => {
                     fury.let_go();
+                    fury.most = self.kills() + MOST_IN_THE_END;
                     let _ = self.mood.compare_exchange(
                         IS_ASKED_TO_REST,
                         RESTS,
@@ -134,12 +145,20 @@ struct Fury<'a> {
     stopped: Vec<(i32, Instant)>,
     /// Workers that were seen before.
     known: HashSet<i32>,
+    spared: Option<i32>,
+    /// Kills until there is nothing to disturb.
+    most: usize,
 }
 
 impl Fury<'_> {
     fn act(&mut self) {
         self.wake_the_due();
-        let workers = self.herd.look();
+        let mut workers = self.herd.look();
+        workers.retain(|pid| Some(*pid) != self.spared);
+        if self.chaos.kills() >= self.most {
+            // In a pool that has nothing to do, one death after the other is a crash loop.
+            workers.clear();
+        }
         let Some(one) = self.rng.choice(&workers).copied() else {
             observe_for(Duration::from_micros(100));
             return;

@@ -214,7 +214,8 @@ fn searches(load: &mut Load<'_>) {
         (id, turns as u32, finds)
     };
     load.pulse.beat("searching");
-    let endless = finders > 0 && load.rng.bool();
+    // The only finder may be lost, and an endless search would then never end.
+    let endless = finders > 1 && load.rng.bool();
     let last = if endless { u64::MAX } else { 40 };
     let result = load.pool.first_with(protocol, search, (0..last).map(item));
     let last_id = load.audit.ids(1).start;

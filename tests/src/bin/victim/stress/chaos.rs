@@ -98,19 +98,20 @@ impl Chaos {
     }
 
     /// Rages until the end. `longest` is the longest pause between two acts.
-    pub(super) fn run(&self, rng: Rng, herd: Herd, longest: Duration, pulse: &Pulse) {
+    pub(super) fn run(&self, rng: Rng, mut herd: Herd, longest: Duration, pulse: &Pulse) {
+        let known: HashSet<i32> = herd.look().into_iter().collect();
         let mut fury = Fury {
             chaos: self,
             rng,
             herd,
             longest,
             stopped: Vec::new(),
-            known: HashSet::new(),
+            known,
             spared: None,
             most: self.goal,
         };
         if self.spares_one {
-            fury.spared = fury.herd.look().first().copied();
+            fury.spared = fury.known.iter().next().copied();
         }
         loop {
             pulse.beat("chaos");

@@ -39,7 +39,7 @@ pub(super) const KINDS: &[Kind] = &[
 impl Load<'_> {
     /// Does one kind of work until chaos has had enough.
     pub(super) fn go_on(&mut self, work: fn(&mut Load<'_>)) {
-        let _guard = EndsTheProcess;
+        let _guard = EndsTheProcess(Some(self.pool));
         while !self.chaos.has_killed_enough() {
             work(self);
             self.pulse.beat("the next round");

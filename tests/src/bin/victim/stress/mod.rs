@@ -112,13 +112,13 @@ fn one_pool(setup: &Setup, rng: &mut Rng, goal: usize, tally: &mut Tally) {
     let pulses: Vec<_> = KINDS.iter().map(|(name, _)| watch.pulse(name)).collect();
     let chaos_pulse = watch.pulse("chaos");
     let report = std::thread::scope(|scope| {
-        let _guard = EndsTheProcess;
+        let _guard = EndsTheProcess(None);
         let herd = Herd::of(setup.method);
         let seed = rng.fork();
         let (chaos, audit, watch) = (&chaos, &audit, &watch);
         scope.spawn(|| watch.run());
         scope.spawn(move || {
-            let _guard = EndsTheProcess;
+            let _guard = EndsTheProcess(None);
             chaos.run(seed, herd, longest, &chaos_pulse);
         });
         std::thread::scope(|scope| {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use forkyard::Pool;
 use tests::census;
 
 /// No progress for so long is a hang.
@@ -98,12 +99,16 @@ fn tell(pulses: &[Arc<Pulse>], hanging: &Pulse) -> ! {
     std::process::exit(EXIT_HANGS)
 }
 
-/// Ends the process when its thread panics: the others would go on for ever.
-pub(super) struct EndsTheProcess;
+/// Ends the process when its thread panics: the others would go on for ever. Tells how the pool
+/// is, where one is given.
+pub(super) struct EndsTheProcess<'a>(pub(super) Option<&'a Pool>);
 
-impl Drop for EndsTheProcess {
+impl Drop for EndsTheProcess<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            if let Some(pool) = self.0 {
+                eprintln!("{pool:#?}");
+            }
             std::process::exit(101);
         }
     }

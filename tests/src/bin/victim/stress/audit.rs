@@ -35,6 +35,15 @@ pub(super) struct Lost {
     pub(super) within: usize,
     /// After it: encoded, published.
     pub(super) after: usize,
+    /// Anywhere: it is one that keeps no journal, or some item of a search.
+    pub(super) somewhere: usize,
+}
+
+impl Lost {
+    /// How many messages.
+    pub(super) fn sum(&self) -> usize {
+        self.before + self.within + self.after + self.somewhere
+    }
 }
 
 /// The books of one pool.
@@ -144,7 +153,9 @@ impl<'a> Audit<'a> {
         let mut lost = Lost::default();
         for message in books.losses.values() {
             let all = || message.clone().filter_map(|id| runs.get(&id));
-            if all().next().is_none() {
+            if !books.fates.contains_key(&message.start) {
+                lost.somewhere += 1;
+            } else if all().next().is_none() {
                 lost.before += 1;
             } else if all().any(|runs| runs.ended < runs.begun) {
                 lost.within += 1;

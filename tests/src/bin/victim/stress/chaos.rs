@@ -56,7 +56,7 @@ impl Chaos {
         }
     }
 
-    /// Signals sent to workers that lived.
+    /// How many were killed.
     pub(super) fn kills(&self) -> usize {
         self.kills.load(Ordering::Relaxed)
     }
@@ -220,7 +220,9 @@ impl Fury<'_> {
             return;
         };
         let mut killed = (self.chaos.killed.lock()).unwrap_or_else(PoisonError::into_inner);
-        killed.insert(pid);
+        if !killed.insert(pid) {
+            return; // it is about to die, and is to be counted once
+        }
         drop(killed);
         send(pid, Signal::Kill);
         self.stopped.retain(|(stopped, _)| *stopped != pid);

@@ -88,15 +88,14 @@ fn tiny_tasks(load: &mut Load<'_>) {
 
 /// As many as lanes take, without a journal in the way.
 fn unheeded_tasks(load: &mut Load<'_>) {
-    let first = load.rng.u64(0..1 << 32);
-    let handles: Vec<_> = (first..first + 2000)
+    let handles: Vec<_> = (load.audit.ids(2000))
         .map(|n| (n, load.pool.submit(mixed, n)))
         .collect();
     load.pulse.beat("joining unheeded tasks");
     for (n, handle) in handles {
         match handle.join() {
             Ok(result) => assert_eq!(result, mixed(n)),
-            Err(TaskError::WorkerDied(death)) => load.audit.is_ours(&death),
+            Err(TaskError::WorkerDied(death)) => load.audit.lost(&death, n..n + 1),
             Err(other) => panic!("{other}"),
         }
     }
@@ -219,8 +218,6 @@ fn searches(load: &mut Load<'_>) {
     let last = if endless { u64::MAX } else { 40 };
     let result = load.pool.first_with(protocol, search, (0..last).map(item));
     let last_id = load.audit.ids(1).start;
-    load.audit.unwanted(first);
-    load.audit.unwanted(last_id);
     match result {
         Ok(outcome) => match outcome.found {
             Some(found) => {
@@ -233,7 +230,7 @@ fn searches(load: &mut Load<'_>) {
             // Nobody had anything to find, and all were searched.
             None => assert_eq!((finders, outcome.tasks), (0, 40)),
         },
-        Err(TaskError::WorkerDied(death)) => load.audit.is_ours(&death),
+        Err(TaskError::WorkerDied(death)) => load.audit.lost(&death, first..first + 1),
         Err(other) => panic!("{other}"),
     }
 }

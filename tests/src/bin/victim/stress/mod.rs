@@ -202,7 +202,7 @@ fn settle_the_books(
     tally: &mut Tally,
 ) {
     let (lost, tasks) = audit.close();
-    let all_lost = lost.before + lost.within + lost.after;
+    let all_lost = lost.sum();
     assert!(all_lost <= chaos.kills(), "{lost:?} of {}", chaos.kills());
     tally.pools += 1;
     tally.tasks += tasks;
@@ -214,6 +214,7 @@ fn settle_the_books(
     tally.lost.before += lost.before;
     tally.lost.within += lost.within;
     tally.lost.after += lost.after;
+    tally.lost.somewhere += lost.somewhere;
     let Some(report) = report else { return };
     report.deaths.iter().for_each(|death| audit.is_ours(death));
     for row in &report.processes {

@@ -16,10 +16,12 @@ use forkyard_os::clock::now_ns;
 use forkyard_os::process::{Exit, ExitCause};
 use forkyard_shm::first::settle;
 use forkyard_shm::layout::Phase;
+use forkyard_wire::packets::PACKET_BYTES;
 
 use super::link::Remains;
 use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::error::{BuildError, TaskError, WorkerDeath};
+use crate::parcel::{Body, Parcel};
 use crate::start::{EXIT_SKIPPED_INIT, OsPark};
 use crate::time::after;
 use crate::{mapped, timings};
@@ -229,8 +231,8 @@ impl Driver {
             let fault_error = |fault: String| TaskError::Fault(fault.into());
             match remains {
                 Remains::Unbegun(mut parcel) => {
-                    // The next in line may be what kills: one too large to be received.
-                    ticket.deaths += u8::from(nth == 0 && was_up);
+                    let suspect = nth == 0 && was_up && kills_unbegun(&parcel);
+                    ticket.deaths += u8::from(suspect);
                     if ticket.deaths >= MOST_DEATHS {
                         self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
                     } else {
@@ -358,6 +360,13 @@ impl Driver {
     }
 }
 
+/// Whether a message can be what kills before it is begun: only one that comes in several packets
+/// is put together by then, and may be too large to be. Whoever was next in line otherwise is
+/// innocent, however many workers died before they came to it.
+fn kills_unbegun(parcel: &Parcel) -> bool {
+    matches!(&parcel.body, Body::Frame(frame) if frame.len() > PACKET_BYTES)
+}
+
 /// How long nobody is started in a seat whose budget is used up while others get on: long beside
 /// what starting costs, so that it does not become what the machine does.
 const REST: Duration = Duration::from_millis(250);
@@ -367,3 +376,23 @@ pub(crate) const NO_MORE_STARTS: u32 = u32::MAX / 2;
 
 /// How many workers may die with the same message next in line, before it is held to be why.
 const MOST_DEATHS: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parcel::InPlace;
+
+    #[test]
+    fn only_what_comes_in_several_packets_kills_unbegun() {
+        let kills = |body| {
+            kills_unbegun(&Parcel {
+                message: forkyard_shm::lane::Message::default(),
+                body,
+                attached: Box::default(),
+            })
+        };
+        assert!(!kills(Body::Inline(InPlace::EMPTY)));
+        assert!(!kills(Body::Frame(vec![0; PACKET_BYTES])));
+        assert!(kills(Body::Frame(vec![0; PACKET_BYTES + 1])));
+    }
+}

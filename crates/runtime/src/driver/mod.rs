@@ -146,7 +146,7 @@ pub(crate) struct Ticket {
     /// Index of its first item in the batch.
     pub(crate) first: u64,
     pub(crate) items: u32,
-    /// How many workers have died with it at the head of their line, unbegun.
+    /// How many workers may have died of receiving it.
     pub(crate) deaths: u8,
 }
 

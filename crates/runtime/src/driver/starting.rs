@@ -24,8 +24,7 @@ impl Driver {
         let now = Instant::now();
         loop {
             let index = self.seats.iter().position(|seat| {
-                seat.phase == SeatPhase::Vacant
-                    && seat.rests_until.is_none_or(|until| until <= now)
+                seat.phase == SeatPhase::Vacant && seat.rests_until.is_none_or(|until| until <= now)
             })?;
             match self.prepare(core, index) {
                 Ok(generation) => return Some((index, generation)),

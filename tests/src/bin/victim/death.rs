@@ -218,19 +218,25 @@ fn young(setup: &Setup) {
     let pool = setup.pool(2);
     let seen = || {
         let rows = pool.timings();
-        let live = rows.iter().find(|row| row.worker == 1 && row.exit.is_none());
+        let live = rows
+            .iter()
+            .find(|row| row.worker == 1 && row.exit.is_none());
         live.map(|row| row.pid).filter(|pid| *pid > 0)
     };
     let mut last = 0;
     for n in 0..12 {
-        let pid = until("the next one", LIVENESS, || seen().filter(|pid| *pid != last));
+        let pid = until("the next one", LIVENESS, || {
+            seen().filter(|pid| *pid != last)
+        });
         send(pid, Signal::Kill);
         last = pid;
         let result = pool.submit(|n: u64| n, n).join();
         let was_killed = matches!(result, Err(TaskError::WorkerDied(_)));
         assert!(was_killed || result == Ok(n), "{result:?}");
     }
-    until("the last one", LIVENESS, || seen().filter(|pid| *pid != last));
+    until("the last one", LIVENESS, || {
+        seen().filter(|pid| *pid != last)
+    });
     works(&pool);
 }
 

@@ -28,8 +28,8 @@ enum Fate {
 /// Where in its life a message was when its worker was killed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lost {
-    /// Before its function: taken out of its lane or pipe, decoded. Or never begun, and three
-    /// workers have died with it next in line.
+    /// Before its function: taken out of its lane or pipe, decoded. Or a large one that three
+    /// workers have died with as they received it.
     pub(super) before: usize,
     /// In its function.
     pub(super) within: usize,

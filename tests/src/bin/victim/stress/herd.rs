@@ -59,15 +59,11 @@ impl Herd {
                 continue;
             }
             match standing(pid) {
-                Some(now) if Some(now.parent) == parent => {
-                    if now.state != 'Z' {
-                        found.push(pid);
-                    }
-                }
-                Some(_) => {
+                Some(now) if Some(now.parent) != parent => {
                     self.strangers.insert(pid);
                 }
-                None => {}
+                Some(now) if now.state != 'Z' => found.push(pid),
+                Some(_) | None => {}
             }
         }
         found
@@ -76,11 +72,7 @@ impl Herd {
     /// How that worker stands now, if it is one and lives. A number is nobody else's at once: the
     /// kernel goes through all of them first.
     pub(super) fn check(&self, pid: i32) -> Option<Standing> {
-        let parent = if self.forked {
-            self.zygote?
-        } else {
-            self.me
-        };
+        let parent = if self.forked { self.zygote? } else { self.me };
         standing(pid).filter(|now| now.parent == parent && now.state != 'Z')
     }
 }

@@ -81,8 +81,7 @@ fn tiny_tasks(load: &mut Load<'_>) {
             _ => handle.join(),
         };
         let is_right = |value: &u64| *value == mixed(id);
-        load.audit
-            .resolved(id, id..id + 1, result, is_right, false);
+        load.audit.resolved(id, id..id + 1, result, is_right, false);
     }
 }
 
@@ -149,8 +148,7 @@ fn large_payloads(load: &mut Load<'_>) {
     for (id, len, handle) in handles {
         let is_right = |bytes: &ByteBuf| bytes[..] == vec![(id as u8).wrapping_add(1); len][..];
         let result = handle.join();
-        load.audit
-            .resolved(id, id..id + 1, result, is_right, false);
+        load.audit.resolved(id, id..id + 1, result, is_right, false);
     }
 }
 
@@ -177,8 +175,7 @@ fn shared_values(load: &mut Load<'_>) {
             whole[..] == values[..] && half[..] == values[len / 2..]
         };
         let result = handle.join();
-        load.audit
-            .resolved(id, id..id + 1, result, is_right, false);
+        load.audit.resolved(id, id..id + 1, result, is_right, false);
     }
 }
 

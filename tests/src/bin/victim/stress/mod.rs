@@ -78,7 +78,11 @@ enum Ending {
 fn storm(setup: &Setup) {
     let kills = usize::try_from(setup.number()).expect("a count");
     let seed: u64 = setup.arguments[1].parse().expect("a seed");
-    let mut rng = if seed == 0 { Rng::new() } else { Rng::with_seed(seed) };
+    let mut rng = if seed == 0 {
+        Rng::new()
+    } else {
+        Rng::with_seed(seed)
+    };
     let seed = rng.get_seed();
     eprintln!("seed {seed}");
     let begun = Instant::now();

@@ -26,7 +26,8 @@ Chores:
   macos     build and link the whole workspace, all test programs included, for
             aarch64-apple-darwin (on Linux by cross-linking, on a Mac directly)
   sanitize  run the unit tests of the crates with unsafe code under AddressSanitizer, which takes
-            a nightly toolchain; `sanitize valgrind` runs them under memcheck
+            a nightly toolchain; `sanitize system`: whole-system tests under it;
+            `sanitize valgrind`: the unit tests of forkyard-shm under memcheck
   help      print this
 
 Exit codes: 0 all is well, 1 findings or a failed build, 2 bad usage.
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run,
         ["macos"] => macos::run,
         ["sanitize"] => sanitize::address,
+        ["sanitize", "system"] => sanitize::system,
         ["sanitize", "valgrind"] => sanitize::valgrind,
         ["help" | "-h" | "--help"] | [_, "-h" | "--help"] => {
             print!("{HELP}");

@@ -3,6 +3,7 @@
 //! On a system without `/proc` nobody is ever seen; [`can_see`] says so.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,15 +31,57 @@ pub fn tagged(entry: &str) -> Vec<i32> {
 /// The children of `parent` that have ended and were not reaped.
 #[must_use]
 pub fn zombies_of(parent: u32) -> Vec<i32> {
+    let parent = parent.cast_signed();
     pids()
-        .filter(|pid| {
-            stat_fields(&format!("/proc/{pid}/stat"))
-                .is_some_and(|fields| fields[0] == "Z" && fields[1].parse() == Ok(parent))
-        })
+        .filter(|pid| standing(*pid).is_some_and(|now| now.state == 'Z' && now.parent == parent))
         .collect()
 }
 
-fn pids() -> impl Iterator<Item = i32> {
+/// What a process is doing, and whose child it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Of its first thread: `R` runs, `S` and `D` sleep, `T` is stopped, `Z` has ended.
+    pub state: char,
+    /// The process id of its parent.
+    pub parent: i32,
+}
+
+/// How a process stands now; `None` when there is none of that id.
+#[must_use]
+pub fn standing(pid: i32) -> Option<Standing> {
+    let fields = stat_fields(&format!("/proc/{pid}/stat"))?;
+    Some(Standing {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+    })
+}
+
+/// Where each thread of a process is in the kernel, a line for each, for a failure's report.
+#[must_use]
+pub fn whereabouts(pid: i32) -> String {
+    let mut text = String::new();
+    for thread in threads_of(pid) {
+        let look = |what: &str| {
+            let path = format!("/proc/{pid}/task/{thread}/{what}");
+            let found = fs::read_to_string(path).unwrap_or_default();
+            found.trim().replace('\n', " < ")
+        };
+        let state = stat_fields(&format!("/proc/{pid}/task/{thread}/stat"));
+        let state = state.map_or_else(String::new, |fields| fields[0].clone());
+        let _ = writeln!(
+            text,
+            "{pid}/{thread} {} {state} {} {} {}",
+            look("comm"),
+            look("wchan"),
+            look("syscall"),
+            look("stack")
+        );
+    }
+    text
+}
+
+/// The processes that there are.
+pub fn pids() -> impl Iterator<Item = i32> {
     entries("/proc")
         .into_iter()
         .filter_map(|name| name.to_str()?.parse().ok())

@@ -2,7 +2,7 @@
 //! at what it left behind.
 
 use std::ffi::OsString;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -250,22 +250,7 @@ impl Running {
             self.read("stderr")
         );
         for pid in self.processes() {
-            for thread in census::threads_of(pid) {
-                let look = |what: &str| {
-                    let path = format!("/proc/{pid}/task/{thread}/{what}");
-                    fs::read_to_string(path)
-                        .unwrap_or_default()
-                        .trim()
-                        .to_owned()
-                };
-                let _ = writeln!(
-                    text,
-                    "{pid}/{thread} {} {} {}",
-                    look("comm"),
-                    look("wchan"),
-                    look("syscall")
-                );
-            }
+            text.push_str(&census::whereabouts(pid));
         }
         text
     }

@@ -11,6 +11,7 @@ tests::on_every_way! {
     workers_may_die_all_at_once => |way| victim!(way, "death/at-once").passes();
     tasks_that_all_kill_are_all_told => |way| victim!(way, "death/in-a-loop").passes();
     an_idle_worker_that_dies_costs_no_task => |way| victim!(way, "death/while-idle").passes();
+    workers_that_die_young_cost_no_seat => |way| victim!(way, "death/young").passes();
     case_07_a_full_lane_goes_to_the_next_worker => |way| victim!(way, "death/full-lane").passes();
     case_07_a_large_message_goes_to_the_next_worker => |way| victim!(way, "death/receiving").passes();
     case_07_a_large_result_may_stop_half_way => |way| victim!(way, "death/sending").passes();

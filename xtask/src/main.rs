@@ -1,10 +1,12 @@
 //! Chores of the repository, run as `cargo xtask <chore>`.
 //!
 //! `tidy` checks the style that no compiler lint can see; `macos` builds and links everything for
-//! macOS from Linux. Start reading at [`tidy::run`] and [`macos::run`]. Nothing here is shipped.
+//! macOS from Linux; `sanitize` runs unit tests under AddressSanitizer or valgrind. Start reading at
+//! [`tidy::run`], [`macos::run`] and [`sanitize::address`]. Nothing here is shipped.
 #![forbid(unsafe_code)]
 
 mod macos;
+mod sanitize;
 mod tidy;
 mod workspace;
 
@@ -19,11 +21,14 @@ Chores of the forkyard repository.
 Usage: cargo xtask <CHORE>
 
 Chores:
-  tidy    check layering, unsafe, lints, orderings, sizes, platform code and the layout picture;
-          prints `path:line: rule: what to do` for each finding
-  macos   build and link the whole workspace, all test programs included, for
-          aarch64-apple-darwin (on Linux by cross-linking, on a Mac directly)
-  help    print this
+  tidy      check layering, unsafe, lints, orderings, sizes, platform code and the layout picture;
+            prints `path:line: rule: what to do` for each finding
+  macos     build and link the whole workspace, all test programs included, for
+            aarch64-apple-darwin (on Linux by cross-linking, on a Mac directly)
+  sanitize  run the unit tests of the crates with unsafe code under AddressSanitizer, which takes
+            a nightly toolchain; `sanitize system`: whole-system tests under it;
+            `sanitize valgrind`: the unit tests of forkyard-shm under memcheck
+  help      print this
 
 Exit codes: 0 all is well, 1 findings or a failed build, 2 bad usage.
 ";
@@ -33,6 +38,9 @@ fn main() -> ExitCode {
     let chore: fn() -> Outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy::run,
         ["macos"] => macos::run,
+        ["sanitize"] => sanitize::address,
+        ["sanitize", "system"] => sanitize::system,
+        ["sanitize", "valgrind"] => sanitize::valgrind,
         ["help" | "-h" | "--help"] | [_, "-h" | "--help"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

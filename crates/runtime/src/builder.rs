@@ -107,8 +107,10 @@ impl PoolBuilder {
         self
     }
 
-    /// How many processes in a row may end before they are ready, until the pool gives their
-    /// seats up. Default: 5. (While the pool is built, the first is one too many.)
+    /// How many processes in a row may end before they are ready, or have finished anything,
+    /// until the pool gives their seats up. Default: 5. (While the pool is built, the first is
+    /// one too many.) As long as other workers finish tasks meanwhile, the seat is kept, and
+    /// tried again a few times a second.
     pub fn most_failed_starts(mut self, most: u32) -> Self {
         self.most_failed_starts = most;
         self

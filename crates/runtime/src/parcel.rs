@@ -52,7 +52,7 @@ pub(crate) struct Ticket {
     pub(crate) first: u64,
     pub(crate) batch: u32,
     pub(crate) items: u32,
-    /// How many workers have died with it at the head of their line, unbegun.
+    /// How many workers may have died of receiving it.
     pub(crate) deaths: u8,
 }
 

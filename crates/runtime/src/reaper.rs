@@ -10,7 +10,7 @@ use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
 
-use crate::driver::{Core, Driver, SeatPhase, StartFailure};
+use crate::driver::{Core, Driver, NO_MORE_STARTS, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
 
 /// Stands for the zygote's line among the watch's tokens.
@@ -180,7 +180,7 @@ impl Reaper {
         let mut driver = self.core.lock();
         driver.failed_starts += 1;
         if self.zygote_end.is_some() {
-            driver.failed_starts = u32::MAX / 2;
+            driver.failed_starts = NO_MORE_STARTS;
         }
         driver.start_failed(&self.core, index, failure);
         drop(driver);

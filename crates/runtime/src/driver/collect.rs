@@ -144,6 +144,7 @@ impl Driver {
 
     /// Tells a worker how many of its results were taken.
     fn acknowledge(&mut self, core: &Core, index: usize, taken: usize) {
+        self.finished += taken as u64;
         let seat = &mut self.seats[index];
         seat.taken += taken as u64;
         seat.fruitless = 0;

@@ -8,111 +8,22 @@
 //!          ─> the seat: a replacement, or Gone
 //! ```
 
-use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use forkyard_os::clock::now_ns;
-use forkyard_os::process::{Exit, ExitCause};
+use forkyard_os::process::Exit;
 use forkyard_shm::first::settle;
 use forkyard_shm::layout::Phase;
+use forkyard_wire::packets::PACKET_BYTES;
 
 use super::link::{OVERWRITTEN, Remains};
-use super::{Core, Driver, PoolPhase, SeatPhase};
-use crate::error::{BuildError, TaskError, WorkerDeath};
-use crate::parcel::Ready;
-use crate::start::{EXIT_SKIPPED_INIT, OsPark};
+use super::{Core, Driver, PoolPhase, SeatPhase, StartFailure};
+use crate::error::{TaskError, WorkerDeath};
+use crate::parcel::{Parcel, Ready};
+use crate::start::OsPark;
+use crate::time::after;
 use crate::{mapped, timings};
-
-/// Why the pool stopped starting workers.
-#[derive(Debug, Clone)]
-pub(crate) enum StartFailure {
-    /// A worker ended before it was ready.
-    Died {
-        worker: usize,
-        pid: i32,
-        cause: ExitCause,
-        phase: Phase,
-    },
-    /// A worker did not become ready in time.
-    TimedOut {
-        worker: usize,
-        pid: i32,
-        within: Duration,
-    },
-    /// The process from which workers are forked has ended.
-    ZygoteDied {
-        worker: usize,
-        pid: i32,
-        cause: ExitCause,
-    },
-    /// No process could be started.
-    NotStarted(String),
-}
-
-impl fmt::Display for StartFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotStarted(why) => write!(f, "no worker process could be started: {why}"),
-            other => other.clone().into_build_error().fmt(f),
-        }
-    }
-}
-
-impl StartFailure {
-    pub(crate) fn into_build_error(self) -> BuildError {
-        match self {
-            Self::Died {
-                worker,
-                cause: ExitCause::Code(EXIT_SKIPPED_INIT),
-                ..
-            }
-            | Self::ZygoteDied {
-                worker,
-                cause: ExitCause::Code(EXIT_SKIPPED_INIT),
-                ..
-            } => BuildError::WorkerSkippedInit { worker },
-            Self::ZygoteDied { worker, pid, cause } => BuildError::DiedAtStart {
-                worker,
-                pid,
-                cause,
-                hint: "; it was the zygote, from which the pool's workers are forked".to_owned(),
-            },
-            Self::Died {
-                worker,
-                pid,
-                cause,
-                phase,
-            } => BuildError::DiedAtStart {
-                worker,
-                pid,
-                cause,
-                hint: match phase {
-                    Phase::OtherBuild => "; it is another build than this process: the program's \
-                                          file was replaced while it ran, start it again"
-                        .to_owned(),
-                    Phase::NoLink => {
-                        "; it could not connect its pipe: is TMPDIR writable and short?".to_owned()
-                    }
-                    _ => String::new(),
-                },
-            },
-            Self::TimedOut {
-                worker,
-                pid,
-                within,
-            } => BuildError::HandshakeTimeout {
-                worker,
-                pid,
-                within,
-            },
-            Self::NotStarted(why) => BuildError::Os {
-                what: "starting a worker",
-                source: std::io::Error::other(why),
-            },
-        }
-    }
-}
 
 impl Driver {
     /// A worker was reaped.
@@ -200,7 +111,8 @@ impl Driver {
                     phase: phase_at_death,
                 };
                 self.deaths.push(death);
-                if self.seats[index].fruitless >= core.options.most_failed_starts {
+                let spent = self.seats[index].fruitless >= core.options.most_failed_starts;
+                if spent && !self.may_rest(index) {
                     // One process after the other that dies without doing anything.
                     self.seats[index].phase = SeatPhase::Gone;
                     self.start_failure.get_or_insert(failure);
@@ -233,8 +145,8 @@ impl Driver {
                     self.refuse(ticket, fault_error(found));
                 }
                 Remains::Unbegun(mut parcel) => {
-                    // The next in line may be what kills: one too large to be received.
-                    ticket.deaths += u8::from(nth == 0 && was_up);
+                    let suspect = nth == 0 && was_up && kills_unbegun(&parcel);
+                    ticket.deaths += u8::from(suspect);
                     if ticket.deaths >= MOST_DEATHS {
                         self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
                     } else {
@@ -289,12 +201,34 @@ impl Driver {
         if going_on && self.failed_starts < core.options.most_failed_starts {
             self.seats[index].phase = SeatPhase::Vacant;
         } else {
-            self.seats[index].phase = SeatPhase::Gone;
+            let rests = going_on && self.failed_starts < NO_MORE_STARTS && self.may_rest(index);
+            self.seats[index].phase = if rests {
+                SeatPhase::Vacant
+            } else {
+                SeatPhase::Gone
+            };
             self.take_back(core, index);
         }
         // The first cause is the one to tell.
         self.start_failure.get_or_insert(failure);
         self.give_up_if_hopeless();
+    }
+
+    /// A seat's budget is used up: too many processes in a row have ended there without having
+    /// done anything. If the pool has finished messages since that was last so, it is no
+    /// crash loop, or not one that is anybody else's: the seat rests, and is tried again with
+    /// a new budget. Who kills workers from outside, or a machine short of memory, cannot
+    /// end a pool that works.
+    fn may_rest(&mut self, index: usize) -> bool {
+        let seat = &mut self.seats[index];
+        if seat.finished_before == self.finished {
+            return false;
+        }
+        seat.finished_before = self.finished;
+        seat.rests_until = Some(after(REST));
+        seat.fruitless = 0;
+        self.failed_starts = 0;
+        true
     }
 
     /// When the pool ends, a vacant seat stays empty unless work is left.
@@ -339,5 +273,37 @@ impl Driver {
     }
 }
 
+/// Whether a message can be what kills before it is begun: only one that comes in several packets
+/// is put together by then, and may be too large to be. Whoever was next in line otherwise is
+/// innocent, however many workers died before they came to it.
+fn kills_unbegun(parcel: &Parcel) -> bool {
+    let frame = parcel.extra.as_ref().map_or(0, |extra| extra.frame.len());
+    frame > PACKET_BYTES
+}
+
+/// How long nobody is started in a seat whose budget is used up while others get on: long beside
+/// what starting costs, so that it does not become what the machine does.
+const REST: Duration = Duration::from_millis(250);
+
+/// Failed starts that stand for "there will never be another": the zygote is gone.
+pub(crate) const NO_MORE_STARTS: u32 = u32::MAX / 2;
+
 /// How many workers may die with the same message next in line, before it is held to be why.
 const MOST_DEATHS: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_comes_in_several_packets_kills_unbegun() {
+        let framed = |bytes: usize| {
+            let mut parcel = Parcel::default();
+            parcel.extra_mut().frame = vec![0; bytes];
+            parcel
+        };
+        assert!(!kills_unbegun(&Parcel::default()));
+        assert!(!kills_unbegun(&framed(PACKET_BYTES)));
+        assert!(kills_unbegun(&framed(PACKET_BYTES + 1)));
+    }
+}

@@ -13,8 +13,8 @@
 //!
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
-//! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending),
-//! `collect` (taking), `death` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
+//! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
+//! `collect` (taking), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
 //! and `elsewhere` (driving in the background).
 
 mod abort;
@@ -22,10 +22,12 @@ mod collect;
 mod death;
 mod dispatch;
 mod elsewhere;
+mod failure;
 mod feeder;
 mod link;
 mod pipe;
 mod seat;
+mod share;
 mod starting;
 mod wait;
 
@@ -41,8 +43,9 @@ use forkyard_shm::control::Control;
 use slab::Slab;
 use std::sync::Arc;
 
-pub(crate) use death::StartFailure;
+pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
+pub(crate) use failure::StartFailure;
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{Seat, SeatPhase};
@@ -106,6 +109,8 @@ pub(crate) struct Driver {
     /// Timings of processes that are gone.
     pub(crate) rows: Vec<ProcessTimings>,
     pub(crate) deaths: Vec<WorkerDeath>,
+    /// Messages that workers have finished, in all.
+    finished: u64,
     /// Ends in a row of processes that had not become ready.
     pub(crate) failed_starts: u32,
     pub(crate) start_failure: Option<StartFailure>,
@@ -207,6 +212,7 @@ impl Core {
                 pending: VecDeque::new(),
                 rows: Vec::new(),
                 deaths: Vec::new(),
+                finished: 0,
                 failed_starts: 0,
                 start_failure: None,
                 escalation: None,

@@ -8,7 +8,8 @@
 //!      |      reaped (too early)   |   reaped (died)  |         reaped           |
 //!      +---------------------------+------------------+                          v
 //!      |  within budget: start again                                          [Gone]
-//!      +--- budget used up, or the pool ends ------------------------------------^
+//!      |  budget used up, others at work: start again after a rest               ^
+//!      +--- budget used up and nobody gets on, or the pool ends -----------------+
 //! ```
 
 use std::collections::VecDeque;
@@ -56,6 +57,10 @@ pub(crate) struct Seat {
     pub(crate) fault: Option<String>,
     /// Processes in a row that ended here without having finished a message.
     pub(crate) fruitless: u32,
+    /// No process is started here before that: the last ones ended too soon.
+    pub(crate) rests_until: Option<Instant>,
+    /// Messages that the whole pool had finished when the budget here was last used up.
+    pub(crate) finished_before: u64,
     /// It was in the middle of a task when the pool was aborted.
     pub(crate) cut_short: bool,
     /// Whether there ever was a process here.
@@ -86,6 +91,8 @@ impl Seat {
             in_flight: VecDeque::new(),
             fault: None,
             fruitless: 0,
+            rests_until: None,
+            finished_before: 0,
             cut_short: false,
             started: false,
             start_timed_out: false,
@@ -101,6 +108,7 @@ impl Seat {
     pub(crate) fn takes_tasks(&self) -> bool {
         match self.phase {
             SeatPhase::Up => true,
+            SeatPhase::Vacant if self.rests_until.is_some() => false,
             SeatPhase::Starting { .. } | SeatPhase::Vacant => self.link.works_before_ready(),
             SeatPhase::Ending | SeatPhase::Gone => false,
         }

@@ -22,11 +22,11 @@ impl Driver {
 
     /// Makes the next vacant seat ready for a process that is about to be started.
     pub(crate) fn take_vacant(&mut self, core: &Core) -> Option<(usize, u32)> {
+        let now = Instant::now();
         loop {
-            let index = self
-                .seats
-                .iter()
-                .position(|seat| seat.phase == SeatPhase::Vacant)?;
+            let index = self.seats.iter().position(|seat| {
+                seat.phase == SeatPhase::Vacant && seat.rests_until.is_none_or(|until| until <= now)
+            })?;
             match self.prepare(core, index) {
                 Ok(generation) => return Some((index, generation)),
                 Err(error) => {
@@ -55,6 +55,7 @@ impl Driver {
             seat.generation += 1;
         }
         seat.started = true;
+        seat.rests_until = None;
         seat.start_timed_out = false;
         seat.last = (0, 0);
         seat.taken = 0;
@@ -77,18 +78,22 @@ impl Driver {
         Ok(seat.generation)
     }
 
-    /// Kills workers that are not ready in time; returns the next such deadline, and whether
-    /// there is one that was asked for and is not even there.
+    /// Kills workers that are not ready in time; returns when to look again, for that or for
+    /// a seat that has rested, and whether there is one that was asked for and is not even
+    /// there.
     pub(crate) fn overdue(&mut self, now: Instant) -> (Option<Instant>, bool) {
         let mut next: Option<Instant> = None;
         let mut unanswered = false;
         for seat in &mut self.seats {
-            let SeatPhase::Starting { deadline } = seat.phase else {
-                continue;
+            let deadline = match (seat.phase, seat.rests_until) {
+                (SeatPhase::Starting { .. }, _) if seat.start_timed_out => continue,
+                (SeatPhase::Starting { deadline }, _) => deadline,
+                (SeatPhase::Vacant, Some(rested)) => {
+                    next = Some(next.map_or(rested, |at| at.min(rested)));
+                    continue;
+                }
+                _ => continue,
             };
-            if seat.start_timed_out {
-                continue;
-            }
             if now < deadline {
                 next = Some(next.map_or(deadline, |at| at.min(deadline)));
             } else {

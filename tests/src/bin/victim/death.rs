@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("death/at-once", at_once),
     ("death/in-a-loop", in_a_loop),
     ("death/while-idle", while_idle),
+    ("death/young", young),
     ("death/full-lane", full_lane),
     ("death/receiving", receiving),
     ("death/sending", sending),
@@ -209,6 +210,34 @@ fn while_idle(setup: &Setup) {
     let report = pool.close();
     assert_eq!(report.deaths.len(), 5);
     assert_eq!(report.processes.len(), 6);
+}
+
+/// One seat's workers are killed as soon as they are seen, one after the other, more often than
+/// a pool starts workers in vain. The other worker gets on, so the seat is not given up.
+fn young(setup: &Setup) {
+    let pool = setup.pool(2);
+    let seen = || {
+        let rows = pool.timings();
+        let live = rows
+            .iter()
+            .find(|row| row.worker == 1 && row.exit.is_none());
+        live.map(|row| row.pid).filter(|pid| *pid > 0)
+    };
+    let mut last = 0;
+    for n in 0..12 {
+        let pid = until("the next one", LIVENESS, || {
+            seen().filter(|pid| *pid != last)
+        });
+        send(pid, Signal::Kill);
+        last = pid;
+        let result = pool.submit(|n: u64| n, n).join();
+        let was_killed = matches!(result, Err(TaskError::WorkerDied(_)));
+        assert!(was_killed || result == Ok(n), "{result:?}");
+    }
+    until("the last one", LIVENESS, || {
+        seen().filter(|pid| *pid != last)
+    });
+    works(&pool);
 }
 
 /// Says its pid, and then does nothing for ever.

@@ -7,7 +7,7 @@ use tests::patience::{LIVENESS, observe_for, until};
 use tests::{census, gate};
 
 use crate::Scenario;
-use crate::setup::{Setup, works};
+use crate::setup::{Setup, holdings, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("leaks/pools", pools),
@@ -17,25 +17,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("leaks/waiting", waiting),
     ("leaks/arena", arena),
 ];
-
-/// What this process has of everything that could leak.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Clone, Copy)]
-struct Holdings {
-    files: usize,
-    threads: usize,
-    zombies: usize,
-    segments: usize,
-}
-
-fn holdings() -> Holdings {
-    let me = std::process::id();
-    Holdings {
-        files: census::open_files(),
-        threads: census::threads_of(me.cast_signed()).len(),
-        zombies: census::zombies_of(me).len(),
-        segments: census::segments_of(me).len(),
-    }
-}
 
 /// Memory that may be added by what the allocator does with it, and by nothing else.
 const SLACK_BYTES: u64 = 2 << 20;

@@ -18,6 +18,7 @@ mod signals;
 mod sizes;
 mod start;
 mod state;
+mod stress;
 mod threads;
 mod timings;
 mod trust;
@@ -49,6 +50,7 @@ fn main() {
         sizes::SCENARIOS,
         start::SCENARIOS,
         state::SCENARIOS,
+        stress::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,
         trust::SCENARIOS,

@@ -1,6 +1,7 @@
 //! What a scenario is told: the way its pools are to be had, and further arguments.
 
 use forkyard::{Pool, PoolBuilder};
+use tests::census;
 
 /// See the module.
 pub(crate) struct Setup {
@@ -75,5 +76,25 @@ pub(crate) fn spin(micros: u64) {
     let end = std::time::Instant::now() + std::time::Duration::from_micros(micros);
     while std::time::Instant::now() < end {
         std::hint::black_box(0);
+    }
+}
+
+/// What this process has of everything that could leak.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Clone, Copy)]
+pub(crate) struct Holdings {
+    pub(crate) files: usize,
+    pub(crate) threads: usize,
+    pub(crate) zombies: usize,
+    pub(crate) segments: usize,
+}
+
+/// What this process has now.
+pub(crate) fn holdings() -> Holdings {
+    let me = std::process::id();
+    Holdings {
+        files: census::open_files(),
+        threads: census::threads_of(me.cast_signed()).len(),
+        zombies: census::zombies_of(me).len(),
+        segments: census::segments_of(me).len(),
     }
 }

@@ -40,7 +40,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("offer, and take what was offered", BOTH, |trial| {
         let own = |arena: &Arena| arena.alloc(OWN_BYTES).expect("a block");
         alone(trial, own, |arena, block| {
-            keep(arena.take(&block.offer().descriptor()))
+            keep(arena.take(&block.offer().descriptor()));
         });
     }),
     Operation::new("offer, and withdraw", BOTH, |trial| {
@@ -49,7 +49,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     Operation::new("take a peer's offer", BOTH, |trial| {
         with_offers(trial, |arena, offers| {
-            keep(arena.take(&offers.offered.descriptor()))
+            keep(arena.take(&offers.offered.descriptor()));
         });
     }),
     Operation::new("resolve, and drop", BOTH, |trial| {

@@ -1,4 +1,5 @@
-//! How this crate waits without knowing an operating system.
+//! How this crate waits without knowing an operating system. The whole protocol, from both sides, is
+//! in `README.md` beside this file.
 
 use core::time::Duration;
 

@@ -61,6 +61,7 @@ impl Wanted {
     }
 
     /// Whether there was a ring since [`want`](Self::want) returned `seen`.
+    #[cfg(not(loom))]
     pub(crate) fn has_rung(&self, seen: u32) -> bool {
         // Relaxed: the caller begins anew with `want`.
         self.0.load(Ordering::Relaxed) != seen

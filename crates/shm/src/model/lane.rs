@@ -203,7 +203,7 @@ fn message(entry: u64) -> Message {
 /// The worker sleeps on a slot whose result the supervisor is still taking.
 #[test]
 fn lane_of_one_slot_loses_no_wake() {
-    explore(4, || {
+    explore(3, || {
         let shared = Shared::new(1);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());
@@ -238,7 +238,7 @@ fn lane_of_two_slots_loses_no_wake() {
 /// Tasks published at once: the worker sleeps at the first of them, or is behind them all.
 #[test]
 fn lane_a_burst_loses_no_wake() {
-    explore(3, || {
+    explore(2, || {
         let shared = Shared::new(2);
         let at_worker = Arc::clone(&shared);
         let worker = thread::spawn(move || at_worker.worker().serve());

@@ -70,6 +70,11 @@ impl Link {
         matches!(self, Self::Lane(_))
     }
 
+    /// Whether any message that was not begun can be taken back.
+    pub(crate) fn can_retract(&self) -> bool {
+        matches!(self, Self::Lane(_))
+    }
+
     /// How many more messages it takes now. One place is kept for the pill.
     pub(crate) fn room(&self) -> usize {
         match self {

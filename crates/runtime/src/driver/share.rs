@@ -133,20 +133,17 @@ impl Driver {
     }
 
     /// How many messages a worker that is awake should have before another is woken for more.
+    /// What went into a pipe cannot be taken back, so there nobody is preferred.
     #[inline]
     fn worth_waking(&self, core: &Core, index: usize) -> usize {
         let seat = &self.seats[index];
-        let is_awake = core
-            .control
-            .page(index)
-            .vitals
-            .parked
-            .load(Ordering::Relaxed)
-            == 0;
-        if seat.phase != SeatPhase::Up || !is_awake || seat.mean_ns == 0 {
+        let page = core.control.page(index);
+        let is_awake = page.vitals.parked.load(Ordering::Relaxed) == 0;
+        if seat.phase != SeatPhase::Up || !is_awake || !seat.link.can_retract() {
             return 0;
         }
-        (worth_waking_ns(core) / seat.mean_ns) as usize
+        let worth = worth_waking_ns(core).checked_div(seat.mean_ns);
+        worth.map_or(1, |messages| messages.max(1) as usize)
     }
 
     /// Sends messages to one worker, up to the first behind which nothing may stand. Returns how

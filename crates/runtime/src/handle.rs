@@ -145,7 +145,9 @@ impl<Out: DeserializeOwned> Handle<Out> {
             .core
             .drive(Patience::Next, deadline, |driver| reply_of(driver, batch))?;
         self.state = State::Taken;
-        let _unpacking = Unpacking::from(&self.core.arena);
+        // A result that speaks of no block is decoded without the arena.
+        let speaks_of_blocks = reply.parcel.message.round > 0;
+        let _unpacking = speaks_of_blocks.then(|| Unpacking::from(&self.core.arena));
         let mut result = None;
         Decoder(&mut reply).decode(|_, decoded| result = Some(decoded));
         result

@@ -161,7 +161,7 @@ impl Driver {
 
     /// Gives idle workers what the busy have not begun, where it seems to take `worth_ns`.
     pub(super) fn even_out(&mut self, core: &Core, worth_ns: u64) {
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() || self.seats.len() < 2 {
             return;
         }
         for idle in 0..self.seats.len() {

@@ -115,9 +115,12 @@ fn work(
     };
     let (reply, attached) = match sink.take_inline(reply, result) {
         Some(reply) => (reply, Vec::new()),
-        None => pack(sink, reply, result),
+        None => {
+            let packed = pack(sink, reply, result);
+            ledger.laps.encode();
+            packed
+        }
     };
-    ledger.laps.encode();
     Done {
         reply,
         attached,

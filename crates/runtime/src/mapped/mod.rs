@@ -188,6 +188,7 @@ unsafe impl Extents for OsExtents {
         let _ = unlink(&extent_name(&self.name, id));
     }
 
+    #[inline]
     fn is_inherited(&self) -> bool {
         !self.birth.is_here()
     }

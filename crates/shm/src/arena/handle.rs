@@ -36,6 +36,7 @@ unsafe impl Sync for BlockMut {}
 
 impl BlockMut {
     /// Wraps a block that this process owns; `len` is cut to what the block has.
+    #[inline]
     pub(super) fn new(mapping: Arc<Mapping>, block: u32, generation: u32, len: u64) -> Self {
         let view = View {
             ptr: mapping.payload(block),

@@ -93,6 +93,7 @@ impl Core {
         self.disowned.store(1, Ordering::Relaxed);
     }
 
+    #[inline]
     fn warm(&self, class: usize) -> MutexGuard<'_, Warm> {
         // A panic cannot leave hints in a state that matters.
         self.classes[class]

@@ -40,6 +40,10 @@ const WAITER: OwnerIndex = OwnerIndex::new(9);
 const FREED: usize = 0;
 const HELD: usize = 1;
 
+/// How long one waits who has to be woken: longer than a trial waits for it to end, for it would
+/// find the block by itself when its time is up.
+const MUST_BE_WOKEN: Duration = Duration::from_secs(3 * PATIENCE.as_secs());
+
 /// How long one waits who may have to give up: longer than it takes others to see it asleep.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(2);
 
@@ -47,7 +51,7 @@ const GIVES_UP_AFTER: Duration = Duration::from_secs(2);
 fn waiter(trial: &Trial, world: &World) -> Peer {
     trial.peer("who waits for memory", || {
         let arena = world.join_with(WAITER, Counted);
-        let block = arena.alloc_within(BIG_BYTES, PATIENCE);
+        let block = arena.alloc_within(BIG_BYTES, MUST_BE_WOKEN);
         drop(block.expect("it is woken for what is free"));
         keep(arena);
     })
@@ -125,7 +129,7 @@ fn free(trial: &Trial) {
         trial.await_note(HELD);
         let arena = world.join_with(WAITER, Counted);
         let (patience, may_give_up) = match trial.role() {
-            Role::Worker => (PATIENCE, false),
+            Role::Worker => (MUST_BE_WOKEN, false),
             Role::Supervisor => (GIVES_UP_AFTER, true),
         };
         match arena.alloc_within(BIG_BYTES, patience) {

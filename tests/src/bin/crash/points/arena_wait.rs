@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forkyard_shm::arena::AllocError;
+use forkyard_shm::arena::{AllocError, Arena};
 use forkyard_shm::{OwnerIndex, crash};
 
 use super::arena::keep;
@@ -29,8 +29,6 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 
 /// A block with an extent of its own.
 const BIG_BYTES: usize = 3 << 20;
-/// A limit at which no extent can be made.
-const FULL_BYTES: u64 = 1 << 20;
 
 /// Who has the block that others wait for.
 const HOLDER: OwnerIndex = OwnerIndex::new(8);
@@ -46,6 +44,13 @@ const MUST_BE_WOKEN: Duration = Duration::from_secs(3 * PATIENCE.as_secs());
 
 /// How long one waits who may have to give up: longer than it takes others to see it asleep.
 const GIVES_UP_AFTER: Duration = Duration::from_secs(2);
+
+/// Sets a limit at which no extent can be made besides those that there are. (In the stead of an
+/// idle one it can: so does an allocation that meets the free of the last block of one.)
+fn fill(arena: &Arena) {
+    let directory = arena.directory();
+    directory.set_limit_bytes(directory.reserved_bytes());
+}
 
 /// A peer that waits for a block until it has one.
 fn waiter(trial: &Trial, world: &World) -> Peer {
@@ -63,7 +68,7 @@ fn wait(trial: &Trial) {
     let world = World::new(trial);
     let holder = world.join_with(HOLDER, Silent);
     let mut theirs = Some(holder.alloc(BIG_BYTES).expect("a block"));
-    world.us.directory().set_limit_bytes(FULL_BYTES);
+    fill(&world.us);
     let peer = waiter(trial, &world);
     trial.until_asleep(&peer, 1);
     trial.victim(|| {
@@ -93,7 +98,7 @@ fn wait_alone(trial: &Trial) {
     let world = World::new(trial);
     let holder = world.join_with(HOLDER, Plain);
     let mut theirs = Some(holder.alloc(BIG_BYTES).expect("a block"));
-    world.us.directory().set_limit_bytes(FULL_BYTES);
+    fill(&world.us);
     trial.victim(|| {
         let theirs = theirs.take();
         let freed = Asleep::until(move || {
@@ -143,7 +148,7 @@ fn free(trial: &Trial) {
         let (block, arena) = crash::aside(|| {
             let arena = world.join(trial.dead());
             let block = arena.alloc(BIG_BYTES).expect("a block");
-            arena.directory().set_limit_bytes(FULL_BYTES);
+            fill(&arena);
             trial.note(HELD, 1);
             trial.until_asleep(&peer, 1);
             (block, arena)
@@ -163,7 +168,7 @@ fn free(trial: &Trial) {
 fn raise(trial: &Trial) {
     let world = World::new(trial);
     let theirs = world.other.alloc(BIG_BYTES).expect("a block");
-    world.us.directory().set_limit_bytes(FULL_BYTES);
+    fill(&world.us);
     let peer = trial.peer("who waits for memory", || {
         let arena = world.join_with(WAITER, Counted);
         let block = arena.alloc_within(BIG_BYTES, GIVES_UP_AFTER);
@@ -192,7 +197,7 @@ fn reclaim_awaited(trial: &Trial) {
         let arena = world.join(FIRST);
         keep((arena.alloc(BIG_BYTES).expect("a block"), arena));
     });
-    world.us.directory().set_limit_bytes(FULL_BYTES);
+    fill(&world.us);
     let peer = waiter(trial, &world);
     trial.until_asleep(&peer, 1);
     reclaimed_twice(trial, &world);

@@ -124,6 +124,7 @@ impl Directory {
 
     /// Sets how extents are to be mapped from now on, by every process.
     pub fn set_advice(&self, advice: Advice) {
+        step();
         self.advice.store(advice.bits(), Ordering::Relaxed);
     }
 

@@ -14,6 +14,7 @@
 //! types and against the length of the memory.
 
 use super::place::InPlace;
+use crate::steps::step;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// See the module. All zero is the stamp of nothing.
@@ -57,9 +58,13 @@ impl StampCell {
     /// Writes it. To be published, with all else that stands in the memory, by whatever
     /// publishes the memory.
     pub fn write(&self, stamp: Stamp) {
+        step();
         self.kind.store(stamp.kind, Ordering::Relaxed);
+        step();
         self.item_align.store(stamp.item_align, Ordering::Relaxed);
+        step();
         self.item_bytes.store(stamp.item_bytes, Ordering::Relaxed);
+        step();
         self.count.store(stamp.count, Ordering::Relaxed);
     }
 

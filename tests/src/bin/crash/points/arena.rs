@@ -1,7 +1,7 @@
 //! The arena: a dead owner's blocks come back, and nobody else's do.
 
 use forkyard_shm::OwnerIndex;
-use forkyard_shm::arena::{AllocError, Arena, Block};
+use forkyard_shm::arena::{Advice, AllocError, Arena, Block};
 use forkyard_shm::crash;
 
 use super::memory::borrow;
@@ -72,15 +72,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     }),
     Operation::new("trim", BOTH, trim),
     Operation::new("limit", super::SUPERVISOR, limit),
+    Operation::new("advice", super::SUPERVISOR, advice),
 ];
 
 /// Keeps what it is given to the end of the process, as a victim keeps it.
-fn keep<T>(value: T) {
+pub(super) fn keep<T>(value: T) {
     std::mem::forget(value);
 }
 
 /// The victim has nothing to do with blocks of others.
-fn alone<P>(trial: &Trial, prepare: impl Fn(&Arena) -> P, act: impl Fn(&Arena, P)) {
+pub(super) fn alone<P>(trial: &Trial, prepare: impl Fn(&Arena) -> P, act: impl Fn(&Arena, P)) {
     let world = World::new(trial);
     trial.victim(|| {
         let (arena, prepared) = crash::aside(|| {
@@ -198,5 +199,19 @@ fn limit(trial: &Trial) {
     let directory = world.us.directory();
     let died = trial.victim(|| directory.set_limit_bytes(1 << 30));
     assert_eq!(directory.limit_bytes(), if died { 0 } else { 1 << 30 });
+    world.check(trial, None);
+}
+
+/// Advice is taken or not; extents are made either way.
+fn advice(trial: &Trial) {
+    const ADVICE: Advice = Advice {
+        huge_pages: true,
+        prefault: true,
+    };
+    let world = World::new(trial);
+    let directory = world.us.directory();
+    let died = trial.victim(|| directory.set_advice(ADVICE));
+    let expected = if died { Advice::default() } else { ADVICE };
+    assert_eq!(directory.advice(), expected);
     world.check(trial, None);
 }

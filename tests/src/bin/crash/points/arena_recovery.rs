@@ -26,11 +26,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 ];
 
 /// Who died before the victim does.
-const FIRST: OwnerIndex = OwnerIndex::new(1);
+pub(super) const FIRST: OwnerIndex = OwnerIndex::new(1);
 
 /// The victim reclaims as the supervisor; then the test does, in another's stead, and finds
 /// what is left as whole as after any death of a worker.
-fn reclaimed_twice(trial: &Trial, world: &World) {
+pub(super) fn reclaimed_twice(trial: &Trial, world: &World) {
     trial.victim(|| {
         let arena = forkyard_shm::crash::aside(|| world.join(trial.dead()));
         reclaim(&arena, FIRST);

@@ -14,6 +14,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("wait, with another that waits", BOTH, wait),
     Operation::new("wait alone", BOTH, wait_alone),
     Operation::new("give back", SUPERVISOR, give_back),
+    Operation::new("abandon, with one that waits", SUPERVISOR, abandon),
 ];
 
 const PROMISED: usize = 0;
@@ -29,7 +30,7 @@ fn mark(told: Result<(), EventBroken>) -> u64 {
     match told {
         Ok(()) => 1,
         Err(EventBroken::SetterDied(owner)) => 2 + u64::from(owner.get()),
-        Err(other) => panic!("{other}"),
+        Err(EventBroken::Abandoned) => u64::MAX,
     }
 }
 
@@ -119,4 +120,27 @@ fn give_back(trial: &Trial) {
         trial.noted(TOLD),
         mark(Err(EventBroken::SetterDied(worker)))
     );
+}
+
+/// The end of a pool is cut short, and done again: who waits is told, and what was set stays set.
+fn abandon(trial: &Trial) {
+    let memory = Memory::new(64);
+    let mut place = memory.place();
+    let (promised, set): (&Event, &Event) =
+        (place.take().expect("room"), place.take().expect("room"));
+    set.set(&Plain);
+    assert!(promised.promise(OwnerIndex::new(1)));
+    let peer = trial.peer("who waits for the event", || listen(trial, promised));
+    trial.until_asleep(&peer, 1);
+    let abandon = || {
+        promised.abandon(&Plain);
+        set.abandon(&Plain);
+    };
+    trial.victim(abandon);
+    abandon();
+    peer.ends();
+    assert_eq!(trial.noted(TOLD), mark(Err(EventBroken::Abandoned)));
+    assert_eq!(promised.wait(&Plain), Err(EventBroken::Abandoned));
+    assert!(!promised.promise(trial.us()), "nobody is left who could");
+    assert_eq!(set.wait(&Plain), Ok(()));
 }

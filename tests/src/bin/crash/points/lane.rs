@@ -12,7 +12,9 @@ use super::{Operation, SUPERVISOR, Trial, WORKER};
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("start and finish two", WORKER, serve),
     Operation::new("wait for a message", WORKER, wait),
+    Operation::new("find a task on the way to sleep", WORKER, find),
     Operation::new("publish two", SUPERVISOR, publish),
+    Operation::new("nudge", SUPERVISOR, nudge),
     Operation::new("watch", SUPERVISOR, watch),
     Operation::new("take", SUPERVISOR, take).exempt(
         "it only reads: how far the supervisor has taken is in its own memory, and the slot stays as it is",
@@ -179,6 +181,26 @@ fn wait(trial: &Trial) {
     assert_eq!(account(&board, &mut lane, 2), 1);
 }
 
+/// A task has come since the worker looked: it does not sleep, and whoever dies on the way has
+/// not begun it.
+fn find(trial: &Trial) {
+    let board = Board::new();
+    let mut lane = supervisor_lane(&board.control);
+    send(&mut lane, 1);
+    let died = trial.victim(|| {
+        let mut worker = worker_lane(&board.control);
+        assert_eq!(worker.sleep(), Sleep::Ready);
+        crash::aside(|| assert_eq!(answer(&board, &mut worker), Some(1)));
+    });
+    // The word that says that it sleeps costs a wake in vain, and a task goes elsewhere.
+    send(&mut lane, 2);
+    if died {
+        assert_eq!(taken_back(&mut lane, 1), [2]);
+        send(&mut lane, 2);
+    }
+    assert_eq!(account(&board, &mut lane, 2), u64::from(!died));
+}
+
 /// What the worker of a dead supervisor finds: messages, whole, in order; and then it can
 /// go to sleep, from which the kernel's news of the death ends it.
 fn orphaned(board: &Board, lane: &mut WorkerLane) -> Vec<u64> {
@@ -199,6 +221,29 @@ fn publish(trial: &Trial) {
     });
     let served = orphaned(&board, &mut worker);
     assert!([1, 2].starts_with(&served) && (died || served.len() == 2));
+}
+
+/// A worker that sleeps is made to look again, or sleeps on as it did.
+fn nudge(trial: &Trial) {
+    let board = Board::new();
+    let mut worker = worker_lane(&board.control);
+    let Sleep::Park(asleep) = worker.sleep() else {
+        panic!("nothing has come");
+    };
+    let died = trial.victim(|| {
+        let lane = supervisor_lane(&board.control);
+        let nudged = lane.nudge();
+        assert_eq!(nudged, Published::WakeIt);
+        wake(&lane, nudged);
+        assert_eq!(lane.nudge(), Published::Awake, "once");
+    });
+    if !died {
+        // Returns at once: the word is another.
+        Plain.park(worker.word(), asleep, None);
+    }
+    assert_eq!(orphaned(&board, &mut worker), []);
+    let nudged = supervisor_lane(&board.control).nudge();
+    assert_eq!(nudged, Published::WakeIt, "it sleeps again");
 }
 
 fn watch(trial: &Trial) {

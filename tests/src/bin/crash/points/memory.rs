@@ -7,21 +7,21 @@
 )]
 
 use std::num::NonZeroUsize;
+use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
 use forkyard_os::process::kill_self;
 use forkyard_os::segment::{self, Extent, SegmentError, SegmentName, unlink};
 use forkyard_shm::arena::{
-    Advice, Arena, Chunk, Descriptor, ExtentError, ExtentId, Extents, Fault, Mapped, Reclaimed,
+    Advice, Arena, BlockMut, Chunk, Common, Descriptor, ExtentError, ExtentId, Extents, Fault,
+    Mapped, Reclaimed,
 };
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::first::ResultSlot;
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};
 use forkyard_shm::layout::Shape;
 use forkyard_shm::state::Place;
-use forkyard_shm::{OwnerIndex, Round, crash};
-
-use super::park::Plain;
+use forkyard_shm::{OwnerIndex, Park, Round, crash};
 
 /// Zeroed memory that this process and its forks share, and nobody else can have.
 pub(crate) struct Memory(Extent);
@@ -98,10 +98,30 @@ pub(crate) fn publish(slot: &ResultSlot, round: Round, owner: OwnerIndex, bytes:
 }
 
 /// Joins the arena of a control segment.
-pub(crate) fn attach_arena(control: &Control, objects: Objects, owner: OwnerIndex) -> Arena {
+pub(crate) fn attach_arena(
+    control: &Control,
+    objects: Objects,
+    owner: OwnerIndex,
+    park: impl Park + Send + Sync + 'static,
+) -> Arena {
     // SAFETY: the directory is in the control segment, which outlives the trial's arenas; all
     // have the same names; a trial gives an owner to one process at a time.
-    unsafe { Arena::attach(control.directory(), owner, objects, Plain) }
+    unsafe { Arena::attach(control.directory(), owner, objects, park) }
+}
+
+/// The bytes of a block, made zero for what is to be common.
+pub(crate) fn zeroed_in(block: &mut BlockMut) -> Place<'_> {
+    let len = block.len();
+    let bytes = NonNull::from(&mut block[..]).cast();
+    // SAFETY: mapped as long as the block, whose only handle this is; who is told of it later
+    // reaches it by `place_in`.
+    unsafe { Place::zeroed(bytes, len) }
+}
+
+/// The same bytes, when they are common.
+pub(crate) fn place_in(block: &Common) -> Place<'_> {
+    // SAFETY: mapped as long as the handle; all who have one take the same from its place.
+    unsafe { Place::attach(block.as_ptr(), block.len()) }
 }
 
 /// Takes back what an owner had.

@@ -4,7 +4,9 @@
 //! then any structure, `lane` for one.
 
 mod arena;
+mod arena_common;
 mod arena_recovery;
+mod arena_wait;
 mod barrier;
 mod board;
 mod cells;
@@ -78,7 +80,15 @@ impl Operation {
 
 /// Every structure, by the name of its test.
 const STRUCTURES: &[(&str, &[&[Operation]])] = &[
-    ("arena", &[arena::OPERATIONS, arena_recovery::OPERATIONS]),
+    (
+        "arena",
+        &[
+            arena::OPERATIONS,
+            arena_common::OPERATIONS,
+            arena_wait::OPERATIONS,
+            arena_recovery::OPERATIONS,
+        ],
+    ),
     ("barrier", &[barrier::OPERATIONS]),
     ("cells", &[cells::OPERATIONS]),
     ("control", &[board::OPERATIONS, words::OPERATIONS]),

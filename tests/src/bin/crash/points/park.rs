@@ -1,7 +1,7 @@
 //! Ways to sleep: for survivors, for peers that a test waits for, for victims.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use forkyard_os::park;
@@ -59,11 +59,11 @@ impl Park for Silent {
 
 /// For a victim: it can die asleep, and what wakes it is done by `body`, once, in the stead of
 /// another process. Every other sleep has to end by its timeout.
-pub(crate) struct Asleep<F>(Cell<Option<F>>);
+pub(crate) struct Asleep<F>(Mutex<Option<F>>);
 
 impl<F: FnOnce()> Asleep<F> {
     pub(crate) fn until(body: F) -> Self {
-        Self(Cell::new(Some(body)))
+        Self(Mutex::new(Some(body)))
     }
 }
 
@@ -73,7 +73,8 @@ impl<F: FnOnce()> Park for Asleep<F> {
             return;
         }
         crash::step();
-        match self.0.take() {
+        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match body {
             Some(body) => crash::aside(body),
             None => {
                 assert!(timeout.is_some(), "the victim would sleep for ever");

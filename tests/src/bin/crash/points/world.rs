@@ -1,12 +1,13 @@
 //! An arena with other processes in it, for a victim to be one of, and what must hold after.
 
 use forkyard_os::segment::SegmentName;
-use forkyard_shm::OwnerIndex;
 use forkyard_shm::arena::{Arena, Block, Lent, Offer};
+use forkyard_shm::{OwnerIndex, Park};
 use tests::census;
 
 use super::board::Board;
 use super::memory::{self, Objects};
+use super::park::Plain;
 use super::{Role, Trial};
 
 /// A length whose class no other block of a world has.
@@ -35,7 +36,8 @@ impl World {
     pub(crate) fn new(trial: &Trial) -> Self {
         let board = Board::new();
         let name = SegmentName::fresh().expect("a name");
-        let join = |owner| memory::attach_arena(&board.control, objects(&name, false), owner);
+        let join =
+            |owner| memory::attach_arena(&board.control, objects(&name, false), owner, Plain);
         let (us, other) = (join(trial.us()), join(trial.other()));
         Self {
             board,
@@ -47,12 +49,21 @@ impl World {
 
     /// The arena of one more process. Called in that process.
     pub(crate) fn join(&self, owner: OwnerIndex) -> Arena {
-        memory::attach_arena(&self.board.control, objects(&self.name, false), owner)
+        self.join_with(owner, Plain)
+    }
+
+    /// The same for one that sleeps, and wakes others, in its own way.
+    pub(crate) fn join_with(
+        &self,
+        owner: OwnerIndex,
+        park: impl Park + Send + Sync + 'static,
+    ) -> Arena {
+        memory::attach_arena(&self.board.control, objects(&self.name, false), owner, park)
     }
 
     /// The same for one that dies when it has made half an object.
     pub(crate) fn join_to_die(&self, owner: OwnerIndex) -> Arena {
-        memory::attach_arena(&self.board.control, objects(&self.name, true), owner)
+        memory::attach_arena(&self.board.control, objects(&self.name, true), owner, Plain)
     }
 
     pub(crate) fn offers(&self) -> Offers {

@@ -51,9 +51,9 @@ fn case_27_a_dry_run_lists_and_removes_nothing() {
 fn case_27_clean_removes_what_is_left() {
     undisturbed("clean", |name, path| {
         let ran = run(&["clean"]).expect_code(0);
-        assert!(!path.exists(), "it is left");
         let line = format!("removed /{name} (100 bytes, of process ");
-        ran.text().lines().any(|found| found.starts_with(&line))
+        // One that another sweep has in its hands is left to that.
+        !path.exists() && ran.text().lines().any(|found| found.starts_with(&line))
     });
 }
 

@@ -10,6 +10,7 @@ pub mod census;
 pub mod fuzz;
 pub mod gate;
 pub mod patience;
+pub mod random;
 pub mod shm;
 pub mod victim;
 pub mod ways;

@@ -3,33 +3,20 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Target;
+use crate::random::Random;
 
 /// The most bytes of one input.
 const LONGEST_BYTES: usize = 600;
 
-/// A small generator (splitmix64).
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Bytes of any length and two kinds: all alike, or small ones among large ones.
-    fn input(&mut self) -> Vec<u8> {
-        let len = self.next() as usize % LONGEST_BYTES;
-        let small = self.next() % 3;
-        let byte = |random: &mut Self| match random.next() {
-            any if small == 0 || any % 4 >= small => (any >> 8) as u8,
-            few => (few >> 8) as u8 % 8,
-        };
-        (0..len).map(|_| byte(self)).collect()
-    }
+/// Bytes of any length and two kinds: all alike, or small ones among large ones.
+fn input(random: &mut Random) -> Vec<u8> {
+    let len = random.draw() as usize % LONGEST_BYTES;
+    let small = random.draw() % 3;
+    let byte = |random: &mut Random| match random.draw() {
+        any if small == 0 || any % 4 >= small => (any >> 8) as u8,
+        few => (few >> 8) as u8 % 8,
+    };
+    (0..len).map(|_| byte(random)).collect()
 }
 
 /// Runs `target` on the inputs of `seed`, all of them, or the one with number `only`.
@@ -39,7 +26,7 @@ impl Random {
 pub fn run(target: Target, seed: u64, only: Option<u32>) {
     for number in only.map_or(0..target.inputs, |number| number..number + 1) {
         let mut random = Random(seed ^ (u64::from(number) << 32));
-        let input = random.input();
+        let input = input(&mut random);
         let ran = catch_unwind(AssertUnwindSafe(|| (target.run)(&input)));
         if let Err(panic) = ran {
             eprintln!(

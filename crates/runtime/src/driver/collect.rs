@@ -15,6 +15,16 @@ use crate::error::TaskError;
 use crate::parcel::Parcel;
 use crate::sink::DESCRIPTOR_BYTES;
 
+/// Why no more results of a batch are taken from a worker.
+enum Stop {
+    /// Its next message is of another batch, or it has none.
+    BatchEnds,
+    /// The next result is not there yet.
+    NothingMore,
+    /// The worker wrote what it must not.
+    Fault(String),
+}
+
 impl Driver {
     /// Takes everything that has come. Returns how many results.
     pub(crate) fn poll(&mut self, core: &Core) -> usize {
@@ -63,11 +73,15 @@ impl Driver {
         // Those of one batch after those of another; most of the time there is one.
         while let Some(oldest) = self.seats[index].in_flight.front() {
             let key = oldest.ticket.batch;
-            let (count, stopped) = self.take_of_batch(core, index, key);
+            let (count, stop) = self.take_of_batch(core, index, key);
             taken += count;
-            if let Some(stopped) = stopped {
-                fault = stopped;
-                break;
+            match stop {
+                Stop::BatchEnds => {}
+                Stop::NothingMore => break,
+                Stop::Fault(what) => {
+                    fault = Some(what);
+                    break;
+                }
             }
         }
         if taken > 0 {
@@ -83,14 +97,9 @@ impl Driver {
         taken
     }
 
-    /// Takes results of one worker as long as they are of this batch. Returns how many, and,
-    /// when it was not the batch that ended, the fault for which it stopped, if there was one.
-    fn take_of_batch(
-        &mut self,
-        core: &Core,
-        index: usize,
-        key: u32,
-    ) -> (usize, Option<Option<String>>) {
+    /// Takes results of one worker as long as they are of this batch. Returns how many, and why
+    /// it stopped.
+    fn take_of_batch(&mut self, core: &Core, index: usize, key: u32) -> (usize, Stop) {
         let seat = &mut self.seats[index];
         let mut batch = self.batches.get_mut(key as usize);
         let mut replies = match &mut batch {
@@ -98,14 +107,11 @@ impl Driver {
             _ => None,
         };
         let mut taken = 0;
-        let stopped = loop {
-            let Some(oldest) = seat.in_flight.front() else {
-                break None;
+        let stop = loop {
+            let oldest = seat.in_flight.front().map(|oldest| oldest.ticket);
+            let Some(ticket) = oldest.filter(|ticket| ticket.batch == key) else {
+                break Stop::BatchEnds;
             };
-            let ticket = oldest.ticket;
-            if ticket.batch != key {
-                break None;
-            }
             let reply = match &mut replies {
                 Some(replies) => replies.add(),
                 None => &mut self.scrap,
@@ -124,22 +130,23 @@ impl Driver {
                 }
                 Arrived::Nothing => {
                     undo(replies.as_deref_mut());
-                    break Some(None);
+                    break Stop::NothingMore;
                 }
                 Arrived::Fault(what) => {
                     undo(replies.as_deref_mut());
-                    break Some(Some(what));
+                    break Stop::Fault(what);
                 }
             };
-            if fault {
-                break Some(reply.parcel.fault());
-            }
+            let fault = fault.then(|| reply.parcel.fault()).flatten();
             if replies.is_none() {
                 self.scrap.empty();
             }
+            if let Some(what) = fault {
+                break Stop::Fault(what);
+            }
         };
         self.count_replies(key, taken);
-        (taken, stopped)
+        (taken, stop)
     }
 
     /// Tells a worker how many of its results were taken.

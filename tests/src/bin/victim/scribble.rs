@@ -13,6 +13,7 @@ use forkyard_shm::layout::{self, Shape, WorkerPage};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use tests::patience::LIVENESS;
+use tests::random::Random;
 use tests::{census, gate};
 
 use crate::Scenario;
@@ -294,28 +295,10 @@ fn directory(setup: &Setup) {
     }
 }
 
-/// A small generator (splitmix64).
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
-
 /// Writes `random` bytes somewhere into what this worker can reach: its own lane and page, the
 /// result slot, the directory, the headers of blocks.
 fn scribble_once(map: &Map, random: &mut Random) {
-    let bytes = random.next().to_le_bytes();
+    let bytes = random.draw().to_le_bytes();
     let width = [1, 4, 8][random.below(3) as usize];
     let at = |start: u64, len: u64, random: &mut Random| {
         start + random.below(len / width as u64) * width as u64
@@ -372,7 +355,7 @@ fn random(setup: &Setup) {
                 }
             });
         };
-        let seed = Random(random.next());
+        let seed = Random(random.draw());
         drop(pool.submit(begin, (Map::of(&pool), seed)));
         for n in 0..40_usize {
             let len = [8, 200, 40_000, 300_000][random.below(4) as usize];

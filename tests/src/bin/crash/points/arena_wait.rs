@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forkyard_shm::arena::{AllocError, Arena};
+use forkyard_shm::arena::{AllocError, Arena, BlockMut};
 use forkyard_shm::{OwnerIndex, crash};
 
 use super::arena::keep;
@@ -62,15 +62,8 @@ fn waiter(trial: &Trial, world: &World) -> Peer {
     })
 }
 
-/// One frees the block and dies before it wakes anybody. What it left, or what the victim had of
-/// it, is the other's as soon as the deaths are known.
-fn wait(trial: &Trial) {
-    let world = World::new(trial);
-    let holder = world.join_with(HOLDER, Silent);
-    let mut theirs = Some(holder.alloc(BIG_BYTES).expect("a block"));
-    fill(&world.us);
-    let peer = waiter(trial, &world);
-    trial.until_asleep(&peer, 1);
+/// The victim waits for a block, which is freed when it is asleep, and takes it.
+fn wait_and_die(trial: &Trial, world: &World, theirs: &mut Option<BlockMut>) {
     trial.victim(|| {
         let theirs = theirs.take();
         let freed = Asleep::until(move || {
@@ -81,6 +74,18 @@ fn wait(trial: &Trial) {
         let block = arena.alloc_within(BIG_BYTES, PATIENCE);
         keep((block.expect("it was freed"), arena));
     });
+}
+
+/// One frees the block and dies before it wakes anybody. What it left, or what the victim had of
+/// it, is the other's as soon as the deaths are known.
+fn wait(trial: &Trial) {
+    let world = World::new(trial);
+    let holder = world.join_with(HOLDER, Silent);
+    let mut theirs = Some(holder.alloc(BIG_BYTES).expect("a block"));
+    fill(&world.us);
+    let peer = waiter(trial, &world);
+    trial.until_asleep(&peer, 1);
+    wait_and_die(trial, &world, &mut theirs);
     if trial.noted(FREED) == 0 {
         drop(theirs);
     } else {
@@ -99,16 +104,7 @@ fn wait_alone(trial: &Trial) {
     let holder = world.join_with(HOLDER, Plain);
     let mut theirs = Some(holder.alloc(BIG_BYTES).expect("a block"));
     fill(&world.us);
-    trial.victim(|| {
-        let theirs = theirs.take();
-        let freed = Asleep::until(move || {
-            drop(theirs);
-            Report::get().note(FREED).store(1, Ordering::SeqCst);
-        });
-        let arena = crash::aside(|| world.join_with(trial.dead(), freed));
-        let block = arena.alloc_within(BIG_BYTES, PATIENCE);
-        keep((block.expect("it was freed"), arena));
-    });
+    wait_and_die(trial, &world, &mut theirs);
     if trial.noted(FREED) == 1 {
         keep(theirs.take());
         // Unless the victim died with it.

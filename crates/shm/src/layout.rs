@@ -189,6 +189,8 @@ pub struct Counters {
     pub mark: AtomicU64,
     /// Messages begun; on the copy path it tells which task a dead worker ran.
     pub begun: AtomicU64,
+    /// Clock ticks when the last message begun was taken: its age, while it runs.
+    pub started: AtomicU64,
 }
 
 /// The copy path's flow: what the worker took out of its pipe and put into the other.
@@ -247,6 +249,7 @@ impl WorkerPage {
             &c.lock,
             &c.mark,
             &c.begun,
+            &c.started,
             &self.pipes.received_cost,
             &self.orders.taken,
         ];

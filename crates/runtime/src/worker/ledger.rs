@@ -39,11 +39,12 @@ impl Ledger {
     #[inline]
     pub(crate) fn begin(&mut self) {
         self.begun += 1;
+        let counters = &self.page.counters;
         forkyard_shm::step();
-        self.page
-            .counters
-            .begun
-            .store(self.begun, Ordering::Relaxed);
+        // Before the count: who sees the count, a moment later, sees the time that goes with it.
+        counters.started.store(self.laps.mark, Ordering::Relaxed);
+        forkyard_shm::step();
+        counters.begun.store(self.begun, Ordering::Relaxed);
     }
 
     /// A message is done.

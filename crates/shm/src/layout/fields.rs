@@ -36,7 +36,8 @@
 //!  0x00c8 |   lock              u64                        |
 //!  0x00d0 |   mark              u64                        |
 //!  0x00d8 |   begun             u64                        |
-//!  0x00e0 |   unused                                       |
+//!  0x00e0 |   started           u64   ticks                |
+//!  0x00e8 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Pipes, by the worker, on the copy path
 //!  0x0100 |   received          WatchedCount, packets      |
@@ -75,8 +76,8 @@ packed!(Vitals {
     pid, phase, parked, generation, ready_ns, leaving_ns, check_ps, peak_rss_bytes, ready_ticks,
 } then 0x08 unused);
 packed!(Counters {
-    tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun,
-} then 0x20 unused);
+    tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun, started,
+} then 0x18 unused);
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
 packed!(WorkerPage { orders, vitals, counters, pipes, link, lane } then 0xd00 unused);
@@ -125,6 +126,7 @@ numbers! {
     WorkerPage.counters.lock == 0x00c8
     WorkerPage.counters.mark == 0x00d0
     WorkerPage.counters.begun == 0x00d8
+    WorkerPage.counters.started == 0x00e0
     WorkerPage.pipes.received == 0x0100
     WorkerPage.pipes.sent == 0x0104
     WorkerPage.pipes.received_cost == 0x0108

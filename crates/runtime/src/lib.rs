@@ -44,6 +44,7 @@ pub mod fuzzing;
 mod handle;
 mod init;
 mod job;
+mod life;
 mod map;
 mod mapped;
 mod options;

@@ -34,12 +34,6 @@ tests::on_every_way! {
 }
 
 tests::on_ways! {
-    a_zygote_that_is_killed_is_told [fork, forkserver] |way| {
-        victim!(way, "start/zygote-killed").passes();
-    }
-}
-
-tests::on_ways! {
     /// Workers run the code that their supervisor runs, also when its file is another by now.
     a_replaced_program_is_never_mixed [spawn, fork, forkserver] |way| {
         let folder = tempfile::tempdir().expect("a folder");

@@ -63,6 +63,7 @@ mod timings;
 mod trampoline;
 mod worker;
 mod zygote;
+mod zygotes;
 
 pub use abort::AbortHandle;
 pub use arena::{

@@ -204,7 +204,8 @@ impl<'a> Dispatch<'a> {
                     self.auto_items.min((low / (workers * CHUNKS_LEFT)).max(1))
                 }
                 _ => self.auto_items,
-            },
+            }
+            .min(self.core.options.lifecycle.most_items()),
         }
     }
 }

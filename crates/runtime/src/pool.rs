@@ -228,9 +228,7 @@ impl Pool {
     /// Results of handles that were not joined stay available to them.
     pub fn close(mut self) -> Report {
         let mut driver = self.core.lock();
-        if driver.phase == PoolPhase::Open {
-            driver.phase = PoolPhase::Closing;
-        }
+        driver.close(&self.core);
         drop(driver);
         self.waker.wake();
         self.end()

@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
-use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
+use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking, start_time};
 
-use crate::driver::{Core, Driver, NO_MORE_STARTS, SeatPhase, StartFailure};
-use crate::start::{Starter, ZygoteMessage};
+use crate::driver::{Core, Driver, SeatPhase, StartFailure};
+use crate::error::BuildError;
+use crate::start::{Starter, ZygoteMessage, spawn};
+use crate::time::after;
+use crate::zygotes::{Zygote, Zygotes};
 
 /// Stands for the zygote's line among the watch's tokens.
 const ZYGOTE: u64 = u64::MAX;
@@ -21,8 +24,10 @@ const ZYGOTE: u64 = u64::MAX;
 pub(crate) struct Reaper {
     core: Arc<Core>,
     watch: DeathWatch,
-    /// How the zygote ended, once it has.
-    zygote_end: Option<ExitCause>,
+    /// The zygote that serves, once one was needed.
+    zygote: Option<Arc<Zygote>>,
+    /// When the zygote is to have said how a worker has ended that is known to be gone.
+    owed_by: Option<Instant>,
 }
 
 fn token(index: usize, generation: u32) -> u64 {
@@ -34,7 +39,8 @@ impl Reaper {
         Self {
             core,
             watch,
-            zygote_end: None,
+            zygote: None,
+            owed_by: None,
         }
     }
 
@@ -68,12 +74,6 @@ impl Reaper {
 
     fn run(mut self) {
         let core = Arc::clone(&self.core);
-        if let Starter::Zygote { socket, .. } = &core.starter
-            && let Err(error) = self.watch.watch_fd(socket.as_fd(), ZYGOTE)
-        {
-            tracing::error!(%error, "the zygote cannot be watched");
-            self.lose_zygote();
-        }
         loop {
             self.start_missing();
             let (done, next) = self.keep_deadlines();
@@ -90,8 +90,11 @@ impl Reaper {
                 }
             }
         }
-        self.end_zygote();
-        self.core.ring();
+        if let Some(zygote) = self.zygote.take() {
+            self.watch.unwatch_fd(zygote.socket.as_fd());
+        }
+        core.starter.end();
+        core.ring();
     }
 
     fn handle(&mut self, events: &DeathEvents) {
@@ -105,8 +108,8 @@ impl Reaper {
 
     /// A process that we watch is gone.
     fn died(&mut self, index: usize, generation: u32) {
-        let driver = self.core.lock();
-        let seat = &driver.seats[index];
+        let mut driver = self.core.lock();
+        let seat = &mut driver.seats[index];
         let Some(pid) = seat.pid.filter(|_| seat.generation == generation) else {
             return;
         };
@@ -117,8 +120,14 @@ impl Reaper {
                 // known is that it is gone.
                 Ok(None) | Err(_) => unknown_exit(pid),
             },
-            // Only watched after the zygote was lost, and killed then.
-            Starter::Zygote { .. } => unknown_exit(pid),
+            Starter::Zygote(_) if seat.orphaned_at.is_some() => unknown_exit(pid),
+            // The zygote knows how, and is about to say so. If it does not, it is ended.
+            Starter::Zygote(_) => {
+                seat.is_unheard = true;
+                self.owed_by
+                    .get_or_insert(after(self.core.options.start_timeout));
+                return;
+            }
         };
         self.exited(driver, index, &exit);
     }
@@ -134,90 +143,87 @@ impl Reaper {
 
     /// Starts a process for every vacant seat.
     fn start_missing(&mut self) {
+        let core = Arc::clone(&self.core);
         loop {
-            let mut driver = self.core.lock();
-            let Some((index, generation)) = driver.take_vacant(&self.core) else {
+            let mut driver = core.lock();
+            let Some((index, generation)) = driver.next_start(&core) else {
+                Core::ensure_fed(&core, &mut driver);
                 return;
             };
             drop(driver);
-            if self.zygote_end.is_some() {
-                self.not_forked(index, false);
-                continue;
-            }
-            let core = Arc::clone(&self.core);
-            match core.starter.start(index, generation) {
-                Ok(None) => {}
-                Ok(Some(pid)) => self.seated(index, generation, pid),
-                // Nobody listens on its line: this seat is among those it leaves empty.
-                Err(_) if matches!(core.starter, Starter::Zygote { .. }) => self.lose_zygote(),
-                Err(why) => self.not_started(index, StartFailure::NotStarted(why)),
+            match &core.starter {
+                Starter::Spawn { segment } => match spawn(segment, index, generation) {
+                    Ok(pid) => self.born(index, generation, pid),
+                    Err(why) => self.not_started(index, StartFailure::NotStarted(why)),
+                },
+                Starter::Zygote(zygotes) => match self.serving(zygotes) {
+                    Ok(zygote) => {
+                        let order = ZygoteMessage::Fork { index, generation };
+                        if zygote.socket.send(&order.encode()).is_err() {
+                            self.lose_zygote();
+                        }
+                    }
+                    Err(error) => {
+                        let why = error.to_string();
+                        self.not_started(index, StartFailure::NotStarted(why));
+                    }
+                },
             }
         }
     }
 
-    /// A process exists for the seat.
-    fn seated(&mut self, index: usize, generation: u32, pid: Pid) {
-        let mut driver = self.core.lock();
-        let seat = &mut driver.seats[index];
-        seat.pid = Some(pid);
-        let doomed = seat.fault.is_some();
-        if doomed || seat.phase == SeatPhase::Ending && driver.escalation.is_some() {
-            let _ = kill(pid, Signal::Kill);
+    /// The zygote that serves, its line watched.
+    fn serving(&mut self, zygotes: &Zygotes) -> Result<Arc<Zygote>, BuildError> {
+        if let Some(zygote) = &self.zygote {
+            return Ok(Arc::clone(zygote));
         }
-        drop(driver);
-        if matches!(self.core.starter, Starter::Spawn { .. })
-            && let Err(error) = self.watch.watch(pid, token(index, generation))
-        {
+        let zygote = zygotes.serving()?;
+        self.watch
+            .watch_fd(zygote.socket.as_fd(), ZYGOTE)
+            .map_err(|error| BuildError::Os {
+                what: "watching the zygote",
+                source: std::io::Error::other(error),
+            })?;
+        self.zygote = Some(Arc::clone(&zygote));
+        Ok(zygote)
+    }
+
+    /// A process exists for the seat.
+    fn born(&mut self, index: usize, generation: u32, pid: Pid) {
+        let core = Arc::clone(&self.core);
+        let mut driver = core.lock();
+        if !driver.born(&core, index, generation, pid) {
+            tracing::error!(%pid, "a process was started that nobody asked for");
+            return;
+        }
+        match self.watch.watch(pid, token(index, generation)) {
+            Ok(()) => driver.seats[index].is_watched = true,
             // It cannot be watched, so it cannot be let live.
-            tracing::error!(%pid, %error, "worker cannot be watched");
-            let _ = kill(pid, Signal::Kill);
-            let exit = reap_blocking(pid).unwrap_or_else(|_| unknown_exit(pid));
-            self.exited(self.core.lock(), index, &exit);
+            Err(error) if matches!(core.starter, Starter::Spawn { .. }) => {
+                tracing::error!(%pid, %error, "worker cannot be watched");
+                let _ = kill(pid, Signal::Kill);
+                let exit = reap_blocking(pid).unwrap_or_else(|_| unknown_exit(pid));
+                self.exited(driver, index, &exit);
+            }
+            // The zygote tells of its end, as long as there is one.
+            Err(error) => tracing::warn!(%pid, %error, "worker cannot be watched"),
         }
     }
 
     fn not_started(&mut self, index: usize, failure: StartFailure) {
         let mut driver = self.core.lock();
-        driver.failed_starts += 1;
-        if self.zygote_end.is_some() {
-            driver.failed_starts = NO_MORE_STARTS;
-        }
-        driver.start_failed(&self.core, index, failure);
-        drop(driver);
-        self.core.ring();
-    }
-
-    /// The zygote is gone, and with it the process that the seat was to have.
-    fn not_forked(&mut self, index: usize, timed_out: bool) {
-        let (Starter::Zygote { pid, .. }, Some(cause)) = (&self.core.starter, self.zygote_end)
-        else {
-            return;
-        };
-        let pid = pid.as_raw();
-        let failure = if timed_out {
-            StartFailure::TimedOut {
-                worker: index,
-                pid,
-                within: self.core.options.start_timeout,
-            }
-        } else {
-            StartFailure::ZygoteDied {
-                worker: index,
-                pid,
-                cause,
-            }
-        };
-        self.not_started(index, failure);
+        driver.not_started(&self.core, index, failure);
+        // What was sent ahead may be pending now, and nobody may be waiting.
+        Core::ensure_fed(&self.core, &mut driver);
     }
 
     /// Reads what the zygote says.
     fn hear_zygote(&mut self) {
-        let core = Arc::clone(&self.core);
-        let Starter::Zygote { socket, .. } = &core.starter else {
+        let Some(zygote) = self.zygote.clone() else {
             return;
         };
         loop {
-            match socket.recv(Some(Duration::ZERO)) {
+            match zygote.socket.recv(Some(Duration::ZERO)) {
                 Ok(bytes) => self.zygote_said(&bytes),
                 Err(ControlError::TimedOut(_)) => return,
                 Err(_) => return self.lose_zygote(),
@@ -234,7 +240,7 @@ impl Reaper {
                 pid,
             }) if index < workers => {
                 if let Some(pid) = Pid::from_raw(pid) {
-                    self.seated(index, generation, pid);
+                    self.born(index, generation, pid);
                 }
             }
             Some(ZygoteMessage::NotForked { index, limit, .. }) if index < workers => {
@@ -254,6 +260,10 @@ impl Reaper {
                 if let Some(index) = seat {
                     self.exited(driver, index, &exit);
                 }
+                let driver = self.core.lock();
+                if !driver.seats.iter().any(|seat| seat.is_unheard) {
+                    self.owed_by = None;
+                }
             }
             Some(_) | None => {
                 tracing::error!("the zygote said what it must not");
@@ -261,80 +271,75 @@ impl Reaper {
         }
     }
 
-    /// The zygote is gone: nobody will tell how its workers end, so they are ended now.
+    /// The zygote is gone, or of no use. The workers that it had forked live on; how they end
+    /// will not be known, only that they do.
     fn lose_zygote(&mut self) {
         let core = Arc::clone(&self.core);
-        let Starter::Zygote { socket, pid } = &core.starter else {
+        let (Some(zygote), Starter::Zygote(zygotes)) = (self.zygote.take(), &core.starter) else {
             return;
         };
-        if self.zygote_end.is_some() {
-            return;
-        }
-        self.watch.unwatch_fd(socket.as_fd());
+        self.watch.unwatch_fd(zygote.socket.as_fd());
+        self.owed_by = None;
         // Should it live without its line, it has no use; if it is ending, its cause stays.
-        let _ = kill(*pid, Signal::Kill);
-        let exit = reap_blocking(*pid).unwrap_or_else(|_| unknown_exit(*pid));
-        self.zygote_end = Some(exit.cause);
-        let driver = self.core.lock();
-        let orphans: Vec<(usize, u32, Option<Pid>, bool)> = driver
-            .seats
-            .iter()
-            .filter(|seat| seat.is_occupied())
-            .map(|seat| (seat.index, seat.generation, seat.pid, seat.start_timed_out))
-            .collect();
-        drop(driver);
-        for (index, generation, pid, timed_out) in orphans {
-            match pid {
-                Some(pid) => {
-                    let _ = kill(pid, Signal::Kill);
-                    if self.watch.watch(pid, token(index, generation)).is_err() {
-                        self.core
-                            .lock()
-                            .on_exit(&self.core, index, &unknown_exit(pid));
-                    }
-                }
-                None => self.not_forked(index, timed_out),
+        let _ = kill(zygote.pid, Signal::Kill);
+        let cause = reap_blocking(zygote.pid).map_or(ExitCause::Unknown, |exit| exit.cause);
+        // What it had said before counts: of these workers we know.
+        while let Ok(bytes) = zygote.socket.recv(Some(Duration::ZERO)) {
+            self.zygote_said(&bytes);
+        }
+        let another = zygotes.lose();
+        tracing::warn!(pid = %zygote.pid, %cause, another, "the zygote has died");
+        let mut driver = core.lock();
+        driver.starter_lost(&core, another, |worker| StartFailure::ZygoteDied {
+            worker,
+            pid: zygote.pid.as_raw(),
+            cause,
+        });
+        let mut unwatched = Vec::new();
+        for seat in &mut driver.seats {
+            let Some(pid) = seat.pid.filter(|_| seat.orphaned_at.is_none()) else {
+                continue;
+            };
+            seat.orphaned_at = Some(start_time(pid).unwrap_or(0));
+            if seat.is_unheard || !seat.is_watched {
+                unwatched.push((seat.index, pid, seat.is_unheard));
             }
         }
-        self.core.ring();
+        drop(driver);
+        for (index, pid, is_gone) in unwatched {
+            if !is_gone {
+                let _ = kill(pid, Signal::Kill);
+            }
+            self.exited(core.lock(), index, &unknown_exit(pid));
+        }
+        Core::ensure_fed(&core, &mut core.lock());
+        core.ring();
     }
 
     /// Does what is due; says whether all is over, and when the next thing is due.
     fn keep_deadlines(&mut self) -> (bool, Option<Instant>) {
         let now = Instant::now();
-        let mut driver = self.core.lock();
+        let core = Arc::clone(&self.core);
+        let mut driver = core.lock();
         // A worker that is ready is not late, although nobody may have looked.
-        self.core.glance(&mut driver);
-        let escalation = driver.escalate(now);
-        let (handshake, mut unanswered) = driver.overdue(now);
-        unanswered |= driver.kills_the_unseen();
-        let next = [escalation, handshake].into_iter().flatten().min();
-        let done = driver.all_gone();
+        core.glance(&mut driver);
+        driver.keep_time(&core, now);
+        let is_owed_too_long = self.owed_by.is_some_and(|due| due <= now);
+        let is_to_die = std::mem::take(&mut driver.starter_is_to_die) || is_owed_too_long;
         drop(driver);
-        if unanswered && let Starter::Zygote { pid, .. } = &self.core.starter {
-            // Its line closes with it, and the seats that wait for it learn why.
-            let _ = kill(*pid, Signal::Kill);
+        if is_to_die {
+            self.lose_zygote();
         }
-        (done, next)
-    }
-
-    fn end_zygote(&mut self) {
-        if let Starter::Zygote { socket, .. } = &self.core.starter
-            && self.zygote_end.is_none()
-        {
-            self.watch.unwatch_fd(socket.as_fd());
-            self.core.starter.end();
-        }
+        let driver = core.lock();
+        let next = driver.next_look().into_iter().chain(self.owed_by).min();
+        (driver.all_gone(), next)
     }
 }
 
 fn unknown_exit(pid: Pid) -> Exit {
     Exit {
         pid,
-        cause: ExitCause::Signal {
-            signal: Signal::Kill.as_raw(),
-            core: false,
-        },
+        cause: ExitCause::Unknown,
         cpu_user: Duration::ZERO,
         cpu_system: Duration::ZERO,
         peak_rss_bytes: 0,

@@ -3,10 +3,12 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
+use forkyard_os::control::MESSAGE_BYTES;
 use forkyard_os::park;
-use forkyard_os::process::{Pid, Signal, kill, reap_blocking, spawn_self};
+use forkyard_os::process::{Pid, spawn_self};
 use forkyard_shm::Park;
+
+use crate::zygotes::Zygotes;
 
 /// Names the environment variable that makes a process a worker.
 pub(crate) const WORKER_VARIABLE: &str = "FORKYARD_WORKER";
@@ -45,37 +47,22 @@ pub(crate) enum Starter {
     /// The program is executed again.
     Spawn { segment: String },
     /// A zygote forks them.
-    Zygote { socket: ControlSocket, pid: Pid },
+    Zygote(Zygotes),
 }
 
 impl Starter {
-    /// Asks for worker `index` in its `generation`. A spawned one has a pid at once, a
-    /// forked one when the zygote answers.
-    pub(crate) fn start(&self, index: usize, generation: u32) -> Result<Option<Pid>, String> {
-        match self {
-            Self::Spawn { segment } => {
-                let orders = format!("{segment} {index} {generation}");
-                spawn_self(&[(WORKER_VARIABLE, &orders)])
-                    .map(Some)
-                    .map_err(|error| error.to_string())
-            }
-            Self::Zygote { socket, .. } => socket
-                .send(&ZygoteMessage::Fork { index, generation }.encode())
-                .map(|()| None)
-                .map_err(|error| format!("the zygote is gone: {error}")),
-        }
-    }
-}
-
-impl Starter {
-    /// Ends the zygote, if there is one. It has no workers left and does nothing but wait for
-    /// our line to close, which a copy of our end in some other child could put off.
+    /// Ends the zygotes, if there are any. They have no workers left.
     pub(crate) fn end(&self) {
-        if let Self::Zygote { pid, .. } = self {
-            let _ = kill(*pid, Signal::Kill);
-            let _ = reap_blocking(*pid);
+        if let Self::Zygote(zygotes) = self {
+            zygotes.end();
         }
     }
+}
+
+/// Executes this program again as worker `index` of the pool in its `generation`.
+pub(crate) fn spawn(segment: &str, index: usize, generation: u32) -> Result<Pid, String> {
+    let orders = format!("{segment} {index} {generation}");
+    spawn_self(&[(WORKER_VARIABLE, &orders)]).map_err(|error| error.to_string())
 }
 
 /// What supervisor and zygote say to each other, in messages of fixed size:

@@ -11,7 +11,9 @@
 //! forked from a clean image at any time later. When the line to the supervisor closes, it
 //! ends; its workers notice the same death themselves.
 
-use forkyard_os::control::{ChildEvents, ControlError, ControlSocket, Either, wait_either};
+use forkyard_os::control::{
+    ChildEvents, ControlError, ControlSocket, Either, MESSAGE_BYTES, wait_either,
+};
 use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
 
 use crate::bootstrap::{Attachment, unlink_all};
@@ -22,8 +24,12 @@ use crate::worker;
 enum Next {
     /// The next turn.
     Serve,
-    /// This process is now that worker.
-    Become { index: usize, generation: u32 },
+    /// This process is now that worker, as soon as its zygote says so.
+    Become {
+        index: usize,
+        generation: u32,
+        go: ControlSocket,
+    },
     /// The supervisor is gone.
     Leave,
 }
@@ -37,10 +43,18 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
     loop {
         match serve_one(&socket, &children) {
             Next::Serve => {}
-            Next::Become { index, generation } => {
+            Next::Become {
+                index,
+                generation,
+                go,
+            } => {
                 // The supervisor must see the line close when the zygote itself ends.
                 drop(socket);
                 drop(children);
+                if go.recv(None).is_err() {
+                    exit_now(EXIT_ORPHANED);
+                }
+                drop(go);
                 worker::run(attachment, index, generation)
             }
             Next::Leave => {
@@ -71,20 +85,48 @@ fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
 }
 
 fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
-    let answer = match fork() {
-        Ok(Forked::Child) => return Next::Become { index, generation },
-        Ok(Forked::Parent(pid)) => ZygoteMessage::Forked {
-            index,
-            generation,
-            pid: pid.as_raw(),
-        },
-        Err(error) => ZygoteMessage::NotForked {
-            index,
-            generation,
-            limit: matches!(error, ForkError::ProcessLimit),
-        },
+    let not_forked = |limit| ZygoteMessage::NotForked {
+        index,
+        generation,
+        limit,
     };
-    match socket.send(&answer.encode()) {
+    let Ok((go, held)) = ControlSocket::pair() else {
+        return answer(socket, not_forked(false));
+    };
+    match fork() {
+        Ok(Forked::Child) => {
+            drop(go);
+            Next::Become {
+                index,
+                generation,
+                go: held,
+            }
+        }
+        Ok(Forked::Parent(pid)) => {
+            let pid = pid.as_raw();
+            let next = answer(
+                socket,
+                ZygoteMessage::Forked {
+                    index,
+                    generation,
+                    pid,
+                },
+            );
+            // Only now. A worker that its supervisor was never told of, because this process died
+            // before it could, must not sit down where another will be: it sees the line close,
+            // and ends. One that has died already needs no word.
+            let _ = go.send(&[0; MESSAGE_BYTES]);
+            next
+        }
+        Err(error) => answer(
+            socket,
+            not_forked(matches!(error, ForkError::ProcessLimit)),
+        ),
+    }
+}
+
+fn answer(socket: &ControlSocket, message: ZygoteMessage) -> Next {
+    match socket.send(&message.encode()) {
         Ok(()) => Next::Serve,
         Err(_) => Next::Leave,
     }

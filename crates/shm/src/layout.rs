@@ -135,7 +135,8 @@ pub struct Orders {
     pub taken: AtomicU64,
     /// How often tasks look at the stop flag: 0 is auto.
     pub check_every: AtomicU32,
-    _reserved: u32,
+    /// 1: the worker tells its resident memory after tasks.
+    pub tell_memory: AtomicU32,
 }
 
 /// What the worker says about itself, rarely.
@@ -159,6 +160,8 @@ pub struct Vitals {
     pub peak_rss_bytes: AtomicU64,
     /// Clock ticks at the moment of `ready_ns`.
     pub ready_ticks: AtomicU64,
+    /// Resident memory in bytes after some last task; zero unless it was asked for.
+    pub rss_bytes: AtomicU64,
 }
 
 /// What the worker counts, written with plain relaxed stores by it alone.
@@ -237,6 +240,7 @@ impl WorkerPage {
             &v.check_ps,
             &v.peak_rss_bytes,
             &v.ready_ticks,
+            &v.rss_bytes,
             &c.tasks,
             &c.bytes_in,
             &c.bytes_out,

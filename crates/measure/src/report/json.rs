@@ -81,6 +81,7 @@ struct Stages {
 enum Exit {
     Code(i32),
     Signal(i32),
+    Unknown,
 }
 
 /// The report as JSON, indented, with a newline at its end.
@@ -157,6 +158,7 @@ fn exit(cause: &ExitCause) -> Exit {
     match *cause {
         ExitCause::Code(code) => Exit::Code(code),
         ExitCause::Signal { signal, .. } => Exit::Signal(signal),
+        ExitCause::Unknown => Exit::Unknown,
     }
 }
 

@@ -39,6 +39,9 @@ pub enum ExitCause {
         /// Whether a core was dumped.
         core: bool,
     },
+    /// It is gone, and who could have told how is gone too: the zygote that it was forked from, or whoever else had
+    /// reaped it.
+    Unknown,
 }
 
 impl ExitCause {
@@ -77,6 +80,7 @@ impl fmt::Display for ExitCause {
                 }
                 Ok(())
             }
+            Self::Unknown => f.write_str("an end that nobody saw (its parent process was gone)"),
         }
     }
 }
@@ -93,6 +97,7 @@ impl Exit {
         let (kind, value) = match self.cause {
             ExitCause::Code(code) => (0_u32, code),
             ExitCause::Signal { signal, core } => (1 + u32::from(core), signal),
+            ExitCause::Unknown => (3, 0),
         };
         let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let mut bytes = [0; EXIT_BYTES];
@@ -130,6 +135,7 @@ impl Exit {
                 signal: value,
                 core: kind == 2,
             },
+            3 => ExitCause::Unknown,
             _ => return None,
         };
         (long(40)? == MAGIC && word(12)? == 0).then_some(())?;
@@ -170,6 +176,7 @@ mod tests {
                 signal: 11,
                 core: true,
             },
+            ExitCause::Unknown,
         ] {
             let exit = some_exit(cause);
             assert_eq!(Exit::decode(&exit.encode()), Some(exit));
@@ -180,7 +187,7 @@ mod tests {
     fn other_bytes_are_no_exit() {
         assert_eq!(Exit::decode(&[0; EXIT_BYTES]), None);
         let good = some_exit(ExitCause::Code(1)).encode();
-        for (at, value) in [(3, 0x80), (4, 3), (12, 1), (47, 0)] {
+        for (at, value) in [(3, 0x80), (4, 4), (12, 1), (47, 0)] {
             let mut bad = good;
             bad[at] = value;
             assert_eq!(Exit::decode(&bad), None, "byte {at}");

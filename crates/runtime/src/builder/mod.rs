@@ -1,25 +1,28 @@
 //! Building a pool.
 
+mod lifecycle;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forkyard_os::control::ControlSocket;
-use forkyard_os::death::DeathWatch;
+use forkyard_os::death::{DeathWaker, DeathWatch};
 use forkyard_os::limits::shm_free;
-use forkyard_os::process::{ForkError, Forked, exit_now, fork, spawn_self_with_control};
+use forkyard_os::process::exit_now;
 use forkyard_os::segment::{SegmentName, sweep};
 use forkyard_shm::arena::Advice;
 use forkyard_shm::control::Control;
 use forkyard_shm::layout::Shape;
 use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
 
-use crate::bootstrap::{Attachment, identity};
+use crate::bootstrap::identity;
 use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
-use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
-use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
+use crate::start::{EXIT_SKIPPED_INIT, Starter};
+use crate::zygotes::Zygotes;
+use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped};
+pub(crate) use lifecycle::Lifecycle;
 
 /// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
 const SLOTS: u32 = 1024;
@@ -32,9 +35,16 @@ pub(crate) struct Options {
     pub(crate) transport: Transport,
     pub(crate) chunk_size: ChunkSize,
     pub(crate) start_timeout: Duration,
-    pub(crate) most_failed_starts: u32,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) bytes_ahead: u64,
     pub(crate) check_every: CheckEvery,
+}
+
+impl Options {
+    /// What the machine of the workers' life is told.
+    pub(crate) fn rules(&self) -> crate::life::Rules {
+        self.lifecycle.rules()
+    }
 }
 
 /// Settings of a pool to be; see [`Pool::builder`].
@@ -47,7 +57,7 @@ pub struct PoolBuilder {
     chunk_size: ChunkSize,
     check_every: CheckEvery,
     start_timeout: Duration,
-    most_failed_starts: u32,
+    lifecycle: Lifecycle,
     arena_limit: u64,
     arena_advice: Advice,
 }
@@ -61,7 +71,7 @@ impl Default for PoolBuilder {
             chunk_size: ChunkSize::default(),
             check_every: CheckEvery::default(),
             start_timeout: Duration::from_secs(30),
-            most_failed_starts: 5,
+            lifecycle: Lifecycle::default(),
             arena_limit: 0,
             arena_advice: Advice::default(),
         }
@@ -104,15 +114,6 @@ impl PoolBuilder {
     /// is plenty unless `main` does work before [`init`](crate::init).
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
-        self
-    }
-
-    /// How many processes in a row may end before they are ready, or have finished anything,
-    /// until the pool gives their seats up. Default: 5. (While the pool is built, the first is
-    /// one too many.) As long as other workers finish tasks meanwhile, the seat is kept, and
-    /// tried again a few times a second.
-    pub fn most_failed_starts(mut self, most: u32) -> Self {
-        self.most_failed_starts = most;
         self
     }
 
@@ -171,7 +172,7 @@ impl PoolBuilder {
             });
         }
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
-        let core = Arc::new(self.make_core(workers)?);
+        let core = Arc::new(self.make_core(workers, watch.waker())?);
         enlist(&core);
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
@@ -195,7 +196,7 @@ impl PoolBuilder {
         }
     }
 
-    fn make_core(&self, workers: usize) -> Result<Core, BuildError> {
+    fn make_core(&self, workers: usize, waker: DeathWaker) -> Result<Core, BuildError> {
         let shape = Shape {
             workers: workers as u32,
             slots: SLOTS,
@@ -230,7 +231,7 @@ impl PoolBuilder {
             transport: self.transport,
             chunk_size: self.chunk_size,
             start_timeout: self.start_timeout,
-            most_failed_starts: self.most_failed_starts.max(1),
+            lifecycle: self.lifecycle.clone(),
             check_every: self.check_every,
             bytes_ahead: (BYTES_AHEAD * workers as u64).min(shm_share),
         };
@@ -240,6 +241,7 @@ impl PoolBuilder {
             options,
             starter,
             seats,
+            waker,
         ))
     }
 
@@ -249,27 +251,11 @@ impl PoolBuilder {
                 segment: name.as_str().to_owned(),
             }),
             StartMethod::Fork => {
-                let (ours, theirs) = control_line()?;
                 // What lies in the buffer would be written once by each process.
                 let _ = std::io::stdout().flush();
-                match fork().map_err(fork_error)? {
-                    Forked::Child => {
-                        drop(ours);
-                        let attachment = Attachment {
-                            control: *control,
-                            name: name.clone(),
-                            _segment: None,
-                        };
-                        zygote::run(theirs, attachment)
-                    }
-                    Forked::Parent(pid) => Ok(Starter::Zygote { socket: ours, pid }),
-                }
+                Zygotes::forked(name, control).map(Starter::Zygote)
             }
-            StartMethod::ForkServer => {
-                let (ours, theirs) = control_line()?;
-                let pid = spawn_self_with_control(&[(ZYGOTE_VARIABLE, name.as_str())], theirs)?;
-                Ok(Starter::Zygote { socket: ours, pid })
-            }
+            StartMethod::ForkServer => Zygotes::executed(name).map(Starter::Zygote),
         }
     }
 }
@@ -284,26 +270,14 @@ fn await_workers(pool: &Pool) -> Option<BuildError> {
             .seats
             .iter()
             .all(|seat| seat.phase == SeatPhase::Up)
-            .then_some(None)
+            .then(|| {
+                driver.is_built = true;
+                None
+            })
     });
+    // From now on it looks for idle ones.
+    pool.core().waker.wake();
     waited.flatten()
-}
-
-fn control_line() -> Result<(ControlSocket, ControlSocket), BuildError> {
-    ControlSocket::pair().map_err(|error| BuildError::Os {
-        what: "making the zygote's control line",
-        source: std::io::Error::other(error),
-    })
-}
-
-fn fork_error(error: ForkError) -> BuildError {
-    match error {
-        ForkError::Threads { count } => BuildError::ForkFromThreads { threads: count },
-        other => BuildError::Os {
-            what: "forking the zygote",
-            source: std::io::Error::other(other),
-        },
-    }
 }
 
 fn os<E>(what: &'static str) -> impl FnOnce(E) -> BuildError

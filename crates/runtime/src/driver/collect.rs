@@ -2,16 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use forkyard_os::process::{Signal, kill};
 use forkyard_shm::arena::Descriptor;
 use forkyard_shm::lane::Where;
 use forkyard_shm::layout::Phase;
 
 use super::link::Arrived;
-use super::{Core, Driver, Link, Reply, SeatPhase};
+use super::{Core, Driver, Link, Reply, Seat, SeatPhase};
 use crate::arena::accept;
 use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
+use crate::life::Event;
 use crate::parcel::Parcel;
 use crate::sink::DESCRIPTOR_BYTES;
 
@@ -35,7 +35,9 @@ impl Driver {
                 if let Some(fault) = self.seats[seat].link.fault() {
                     self.condemn(seat, fault);
                 }
-                self.take_all(core, seat)
+                let taken = self.take_all(core, seat);
+                self.turn_over(core, seat);
+                taken
             })
             .sum()
     }
@@ -43,7 +45,8 @@ impl Driver {
     /// A worker that was starting and says that it is ready takes its seat.
     fn notice_ready(&mut self, core: &Core, index: usize) {
         let seat = &mut self.seats[index];
-        if !matches!(seat.phase, SeatPhase::Starting { .. }) || seat.fault.is_some() {
+        let is_late = seat.start_timed_out || seat.fault.is_some();
+        if seat.phase != SeatPhase::Starting || is_late {
             return;
         }
         let vitals = &core.control.page(index).vitals;
@@ -58,10 +61,14 @@ impl Driver {
             self.condemn(index, error.to_string());
             return;
         }
-        let seat = &mut self.seats[index];
-        seat.phase = SeatPhase::Up;
-        self.failed_starts = 0;
-        if self.seats.iter().all(|seat| seat.phase == SeatPhase::Up) {
+        self.tell(core, Event::Ready(index));
+        let is_well = |seat: &Seat| {
+            !matches!(
+                seat.phase,
+                SeatPhase::Vacant | SeatPhase::Resting | SeatPhase::Starting | SeatPhase::Gone
+            )
+        };
+        if self.seats.iter().all(is_well) {
             self.start_failure = None; // all is well again
         }
     }
@@ -154,7 +161,6 @@ impl Driver {
         self.finished += taken as u64;
         let seat = &mut self.seats[index];
         seat.taken += taken as u64;
-        seat.fruitless = 0;
         forkyard_shm::step();
         // Release: pairs with the worker's Acquire before it lets go of what it kept for
         // these results; what we resolved from them is ours by now.
@@ -171,9 +177,7 @@ impl Driver {
         if seat.fault.is_none() {
             tracing::error!(worker = index, fault, "worker broke the protocol; killed");
             seat.fault = Some(fault);
-            if let Some(pid) = seat.pid {
-                let _ = kill(pid, Signal::Kill);
-            }
+            self.doom(index);
         }
     }
 }

@@ -9,7 +9,6 @@
 //! ```
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use forkyard_os::clock::now_ns;
 use forkyard_os::process::Exit;
@@ -18,11 +17,11 @@ use forkyard_shm::layout::Phase;
 use forkyard_wire::packets::PACKET_BYTES;
 
 use super::link::{OVERWRITTEN, Remains};
-use super::{Core, Driver, PoolPhase, SeatPhase, StartFailure};
+use super::{Core, Driver, SeatPhase, StartFailure};
 use crate::error::{TaskError, WorkerDeath};
+use crate::life::{Event, Yield};
 use crate::parcel::{Parcel, Ready};
 use crate::start::OsPark;
-use crate::time::after;
 use crate::{mapped, timings};
 
 impl Driver {
@@ -66,68 +65,60 @@ impl Driver {
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
         self.seats[index].depth = 0;
-        let was_fruitless = self.seats[index].taken == 0 && !running;
-        self.dispose(core, was, death, phase_at_death, was_fruitless);
+        self.seats[index].allowance = core.options.lifecycle.allowance();
+        let had = match self.seats[index].taken {
+            0 if running => Yield::Begun,
+            0 => Yield::Nothing,
+            _ => Yield::Results,
+        };
+        self.dispose(core, death, phase_at_death, had);
         self.recount_awake(core);
         self.give_up_if_hopeless();
     }
 
     /// What becomes of a seat whose process is gone.
-    fn dispose(
-        &mut self,
-        core: &Core,
-        was: SeatPhase,
-        death: WorkerDeath,
-        phase_at_death: Phase,
-        was_fruitless: bool,
-    ) {
+    fn dispose(&mut self, core: &Core, death: WorkerDeath, phase_at_death: Phase, had: Yield) {
         let index = death.worker;
-        match was {
-            SeatPhase::Ending | SeatPhase::Gone => self.seats[index].phase = SeatPhase::Gone,
-            SeatPhase::Starting { .. } => {
-                self.failed_starts += 1;
-                let failure = if self.seats[index].start_timed_out {
-                    StartFailure::TimedOut {
-                        worker: index,
-                        pid: death.pid,
-                        within: core.options.start_timeout,
-                    }
-                } else {
-                    StartFailure::Died {
-                        worker: index,
-                        pid: death.pid,
-                        cause: death.cause,
-                        phase: phase_at_death,
-                    }
-                };
-                self.start_failed(core, index, failure);
+        let was = self.seats[index].phase;
+        let failure = if was == SeatPhase::Starting && self.seats[index].start_timed_out {
+            StartFailure::TimedOut {
+                worker: index,
+                pid: death.pid,
+                within: core.options.start_timeout,
             }
-            SeatPhase::Up | SeatPhase::Vacant => {
-                self.seats[index].fruitless += u32::from(was_fruitless);
-                let failure = StartFailure::Died {
-                    worker: index,
-                    pid: death.pid,
-                    cause: death.cause,
-                    phase: phase_at_death,
-                };
-                self.deaths.push(death);
-                let spent = self.seats[index].fruitless >= core.options.most_failed_starts;
-                if spent && !self.may_rest(index) {
-                    // One process after the other that dies without doing anything.
-                    self.seats[index].phase = SeatPhase::Gone;
-                    self.start_failure.get_or_insert(failure);
-                } else {
-                    self.seats[index].phase = SeatPhase::Vacant;
-                    self.vacate_if_ending(index);
-                }
+        } else {
+            StartFailure::Died {
+                worker: index,
+                pid: death.pid,
+                cause: death.cause,
+                phase: phase_at_death,
             }
+        };
+        if was.is_at_work() {
+            self.deaths.push(death);
+        } else if was == SeatPhase::Starting {
+            // The first cause is the one to tell.
+            self.start_failure.get_or_insert(failure.clone());
         }
+        let event = Event::Exited {
+            seat: index,
+            had,
+            waiting: !self.pending.is_empty(),
+            getting_on: self.gets_on(index),
+        };
+        self.tell(core, event);
+        if self.seats[index].phase == SeatPhase::Gone && was.is_at_work() {
+            // One process after the other that dies without doing anything.
+            self.start_failure.get_or_insert(failure);
+        }
+        self.call_up(core);
+        self.end_if_drained(core);
     }
 
     /// Resolves or takes back what a dead worker had in flight. Returns whether it died in
     /// the middle of a task.
     fn bury_messages(&mut self, core: &Core, index: usize, death: &WorkerDeath) -> bool {
-        let was_up = self.seats[index].phase == SeatPhase::Up;
+        let was_up = self.seats[index].phase.is_at_work();
         let fault = self.seats[index].fault.take();
         let mut running = false;
         let mut unbegun = Vec::new();
@@ -175,7 +166,7 @@ impl Driver {
 
     /// Takes back what was sent ahead to a process that will not come: a lane takes messages
     /// before its worker is there.
-    fn take_back(&mut self, core: &Core, index: usize) {
+    pub(super) fn take_back(&mut self, core: &Core, index: usize) {
         for nth in (0..self.seats[index].in_flight.len()).rev() {
             let remains = self.seats[index].link.remains(nth, &core.control, index);
             let Some(sent) = self.seats[index].in_flight.pop_back() else {
@@ -192,59 +183,12 @@ impl Driver {
                 }
             }
         }
+        self.seats[index].allowance = core.options.lifecycle.allowance();
         self.seats[index].link.reset();
     }
 
-    /// A process was not to be had, or did not become ready: try again, or give the seat up.
-    pub(crate) fn start_failed(&mut self, core: &Core, index: usize, failure: StartFailure) {
-        let going_on = self.phase != PoolPhase::Aborted;
-        if going_on && self.failed_starts < core.options.most_failed_starts {
-            self.seats[index].phase = SeatPhase::Vacant;
-        } else {
-            let rests = going_on && self.failed_starts < NO_MORE_STARTS && self.may_rest(index);
-            self.seats[index].phase = if rests {
-                SeatPhase::Vacant
-            } else {
-                SeatPhase::Gone
-            };
-            self.take_back(core, index);
-        }
-        // The first cause is the one to tell.
-        self.start_failure.get_or_insert(failure);
-        self.give_up_if_hopeless();
-    }
-
-    /// A seat's budget is used up: too many processes in a row have ended there without having
-    /// done anything. If the pool has finished messages since that was last so, it is no
-    /// crash loop, or not one that is anybody else's: the seat rests, and is tried again with
-    /// a new budget. Who kills workers from outside, or a machine short of memory, cannot
-    /// end a pool that works.
-    fn may_rest(&mut self, index: usize) -> bool {
-        let seat = &mut self.seats[index];
-        if seat.finished_before == self.finished {
-            return false;
-        }
-        seat.finished_before = self.finished;
-        seat.rests_until = Some(after(REST));
-        seat.fruitless = 0;
-        self.failed_starts = 0;
-        true
-    }
-
-    /// When the pool ends, a vacant seat stays empty unless work is left.
-    pub(crate) fn vacate_if_ending(&mut self, index: usize) {
-        let needed = match self.phase {
-            PoolPhase::Open => true,
-            PoolPhase::Closing => !self.pending.is_empty(),
-            PoolPhase::Aborted => false,
-        };
-        if !needed {
-            self.seats[index].phase = SeatPhase::Gone;
-        }
-    }
-
     /// With no worker left and none to come, pending tasks get the reason.
-    fn give_up_if_hopeless(&mut self) {
+    pub(super) fn give_up_if_hopeless(&mut self) {
         if let Some(error) = self.hopeless() {
             for ready in std::mem::take(&mut self.pending) {
                 self.refuse(ready.ticket, error.clone());
@@ -280,13 +224,6 @@ fn kills_unbegun(parcel: &Parcel) -> bool {
     let frame = parcel.extra.as_ref().map_or(0, |extra| extra.frame.len());
     frame > PACKET_BYTES
 }
-
-/// How long nobody is started in a seat whose budget is used up while others get on: long beside
-/// what starting costs, so that it does not become what the machine does.
-const REST: Duration = Duration::from_millis(250);
-
-/// Failed starts that stand for "there will never be another": the zygote is gone.
-pub(crate) const NO_MORE_STARTS: u32 = u32::MAX / 2;
 
 /// How many workers may die with the same message next in line, before it is held to be why.
 const MOST_DEATHS: u8 = 3;

@@ -20,6 +20,8 @@ impl Driver {
     /// How many messages a worker should have in flight.
     fn depth(&self, index: usize) -> usize {
         match self.seats[index].depth {
+            // What went into a pipe cannot be taken back for a worker that is called up for it.
+            0 if self.life.dormant() > 0 && !self.seats[index].link.can_retract() => 1,
             0 => AHEAD_UNKNOWN,
             depth => depth,
         }
@@ -36,6 +38,7 @@ impl Driver {
         self.depth(index)
             .saturating_sub(seat.in_flight.len())
             .min(seat.link.room())
+            .min(usize::try_from(seat.allowance).unwrap_or(usize::MAX))
     }
 
     /// How many messages the pool may be sent now.
@@ -103,6 +106,7 @@ impl Driver {
             self.pending.extend(ready.drain().skip(sent));
         }
         ready.clear();
+        self.call_up(core);
         Ok(())
     }
 
@@ -115,6 +119,7 @@ impl Driver {
             }
             _ => self.pending.push_back(ready),
         }
+        self.call_up(core);
         Ok(())
     }
 
@@ -155,6 +160,10 @@ impl Driver {
     pub(super) fn send(&mut self, core: &Core, index: usize, messages: &mut [Ready]) {
         self.unwatched = true;
         let seat = &mut self.seats[index];
+        if seat.allowance != u64::MAX {
+            let items: u64 = messages.iter().map(|ready| u64::from(ready.ticket.items)).sum();
+            seat.allowance = seat.allowance.saturating_sub(items);
+        }
         seat.link
             .send(messages, &mut seat.in_flight, &core.control, index);
     }
@@ -170,10 +179,9 @@ impl Driver {
         }
         if self.pending.is_empty() {
             self.even_out(core, worth_waking_ns(core));
-            if self.phase == PoolPhase::Closing {
-                self.send_pills(core);
-            }
+            self.end_if_drained(core);
         }
+        self.call_up(core);
     }
 
     /// Wakes workers that have nothing to do, so that they let go of what their last results
@@ -182,26 +190,6 @@ impl Driver {
         for seat in &mut self.seats {
             if seat.phase == SeatPhase::Up && seat.in_flight.is_empty() {
                 seat.link.nudge(&core.control, seat.index);
-            }
-        }
-    }
-
-    /// One pill behind the last task of each worker.
-    fn send_pills(&mut self, core: &Core) {
-        let drained = self.seats.iter().all(|seat| seat.in_flight.is_empty());
-        for index in 0..self.seats.len() {
-            let seat = &mut self.seats[index];
-            // A pill that overtook a task sent back by another's death would lose it: pills
-            // go out when nothing is in flight any more.
-            match seat.phase {
-                _ if !drained => {}
-                SeatPhase::Vacant => seat.phase = SeatPhase::Gone,
-                SeatPhase::Up => {
-                    seat.phase = SeatPhase::Ending;
-                    self.send_pill(core, index);
-                }
-                // One that is still starting is waited for: it has a deadline.
-                SeatPhase::Starting { .. } | SeatPhase::Ending | SeatPhase::Gone => {}
             }
         }
     }

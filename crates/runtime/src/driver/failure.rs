@@ -45,6 +45,14 @@ impl fmt::Display for StartFailure {
 }
 
 impl StartFailure {
+    /// The process that it is about, if there was one.
+    pub(crate) fn pid(&self) -> i32 {
+        match self {
+            Self::Died { pid, .. } | Self::TimedOut { pid, .. } | Self::ZygoteDied { pid, .. } => *pid,
+            Self::NotStarted(_) => 0,
+        }
+    }
+
     pub(crate) fn into_build_error(self) -> BuildError {
         match self {
             Self::Died {

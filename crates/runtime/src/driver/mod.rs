@@ -14,7 +14,7 @@
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
 //! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
-//! `collect` (taking), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
+//! `collect` (taking), `lifecycle` (around the machine of `life`), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
 //! and `elsewhere` (driving in the background).
 
 mod abort;
@@ -24,6 +24,7 @@ mod dispatch;
 mod elsewhere;
 mod failure;
 mod feeder;
+mod lifecycle;
 mod link;
 mod pipe;
 mod seat;
@@ -34,27 +35,29 @@ mod wait;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use forkyard_os::clock::TickScale;
+use forkyard_os::death::DeathWaker;
 use forkyard_os::process::Birth;
 use forkyard_shm::SpinBudget;
 use forkyard_shm::control::Control;
 use slab::Slab;
 use std::sync::Arc;
 
-pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
 pub(crate) use failure::StartFailure;
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
-pub(crate) use seat::{Seat, SeatPhase};
+pub(crate) use seat::Seat;
 pub(crate) use wait::Patience;
 
 use crate::arena::RawArena;
 use crate::builder::Options;
 use crate::bulk::{Bulk, Place};
 use crate::error::{TaskError, WorkerDeath};
+use crate::life::Life;
+pub(crate) use crate::life::{PoolPhase, SeatPhase};
 use crate::mapped::PoolMemory;
 use crate::parcel::{Parcel, Ready, Ticket};
 use crate::start::Starter;
@@ -81,6 +84,8 @@ pub(crate) struct Core {
     followers: Condvar,
     /// The feeder waits here for pending tasks.
     pub(crate) feeder: Condvar,
+    /// Wakes the reaper.
+    pub(crate) waker: DeathWaker,
     /// Keeps what `control` and `arena` lie in. Last, so that it is dropped last.
     pub(crate) memory: Arc<PoolMemory>,
 }
@@ -88,21 +93,12 @@ pub(crate) struct Core {
 /// So many batches' places are kept.
 const MOST_SPARE: usize = 16;
 
-/// Whether a pool takes tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PoolPhase {
-    /// It does.
-    Open,
-    /// It runs what it has, then ends.
-    Closing,
-    /// It runs nothing any more.
-    Aborted,
-}
-
 /// What the lock guards.
 #[derive(Debug)]
 pub(crate) struct Driver {
+    /// As the machine has it; written in `lifecycle` only.
     pub(crate) phase: PoolPhase,
+    life: Life,
     pub(crate) seats: Vec<Seat>,
     pub(crate) batches: Slab<Batch>,
     pub(crate) pending: VecDeque<Ready>,
@@ -111,11 +107,17 @@ pub(crate) struct Driver {
     pub(crate) deaths: Vec<WorkerDeath>,
     /// Messages that workers have finished, in all.
     finished: u64,
-    /// Ends in a row of processes that had not become ready.
-    pub(crate) failed_starts: u32,
     pub(crate) start_failure: Option<StartFailure>,
-    /// When abort goes from asking to TERM, and from TERM to KILL.
-    pub(crate) escalation: Option<(Instant, Escalation)>,
+    /// The seat that a process is to be started for now.
+    to_start: Option<usize>,
+    /// Who was to start a process has not done so in time.
+    pub(crate) starter_is_to_die: bool,
+    /// When the reaper will look at the timers, unless it is woken.
+    next_look: Option<Instant>,
+    /// How long an abort waits for workers before SIGTERM.
+    grace: Duration,
+    /// All workers were ready once: from now on those with nothing to do may be let go.
+    pub(crate) is_built: bool,
     spin: SpinBudget,
     leading: bool,
     /// What the leader sleeps for.
@@ -133,17 +135,12 @@ pub(crate) struct Driver {
     /// Threads of this process that wait in shared state, and so do not drive.
     waits_elsewhere: usize,
     next_seat: usize,
+    /// Idle workers are let go, so that work goes to few of them.
+    keeps_few: bool,
     /// Places of replies of batches that are gone, to be used again.
     spare: Vec<Bulk<Reply>>,
     /// Where replies go that nobody waits for.
     scrap: Reply,
-}
-
-/// The next step of an abort whose grace has run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Escalation {
-    Term,
-    Kill,
 }
 
 /// The tasks of one `submit`, `map` or `first`.
@@ -192,13 +189,16 @@ impl Core {
         arena: Arc<RawArena>,
         options: Options,
         starter: Starter,
-        seats: Vec<Seat>,
+        mut seats: Vec<Seat>,
+        waker: DeathWaker,
     ) -> Self {
+        for seat in &mut seats {
+            seat.allowance = options.lifecycle.allowance();
+        }
         let cores = u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX);
         Self {
             control: *memory.control(),
             arena,
-            options,
             starter,
             birth: Birth::here(),
             scale: TickScale::of_this_process(),
@@ -207,15 +207,19 @@ impl Core {
             states: Registry::default(),
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
+                life: Life::new(seats.len(), options.rules()),
                 seats,
                 batches: Slab::new(),
                 pending: VecDeque::new(),
                 rows: Vec::new(),
                 deaths: Vec::new(),
                 finished: 0,
-                failed_starts: 0,
                 start_failure: None,
-                escalation: None,
+                to_start: None,
+                starter_is_to_die: false,
+                next_look: None,
+                grace: Duration::ZERO,
+                is_built: false,
                 spin: SpinBudget::new(cores, crate::worker::MOST_SPIN_TURNS),
                 leading: false,
                 leads_with: Patience::Next,
@@ -227,11 +231,14 @@ impl Core {
                 feeder_thread: None,
                 waits_elsewhere: 0,
                 next_seat: 0,
+                keeps_few: options.lifecycle.idle_timeout.is_some(),
                 spare: Vec::new(),
                 scrap: Reply::default(),
             }),
             followers: Condvar::new(),
             feeder: Condvar::new(),
+            options,
+            waker,
             memory,
         }
     }

@@ -1,16 +1,6 @@
 //! A worker's place in the pool, as the supervisor keeps it. The process that sits there may
 //! change; the place stays.
-//!
-//! ```text
-//!               start asked            says Ready                 pill pushed
-//!   [Vacant] ----------------> [Starting] --------> [Up] -------------------> [Ending]
-//!      ^                           |                  |                          |
-//!      |      reaped (too early)   |   reaped (died)  |         reaped           |
-//!      +---------------------------+------------------+                          v
-//!      |  within budget: start again                                          [Gone]
-//!      |  budget used up, others at work: start again after a rest               ^
-//!      +--- budget used up and nobody gets on, or the pool ends -----------------+
-//! ```
+//! Where it is in its life is the machine's to say: see [`life`](crate::life).
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -19,22 +9,8 @@ use forkyard_os::process::Pid;
 use forkyard_shm::OwnerIndex;
 
 use super::link::Link;
+use crate::life::{SeatPhase, Wait};
 use crate::parcel::{Extra, Ticket};
-
-/// Where a seat is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SeatPhase {
-    /// No process, and one is to be started.
-    Vacant,
-    /// A process was asked for and has not said that it is ready.
-    Starting { deadline: Instant },
-    /// A worker takes tasks.
-    Up,
-    /// The worker has its pill, or was told to end.
-    Ending,
-    /// No process, and none will come.
-    Gone,
-}
 
 /// A message that was sent to a worker and has not come back.
 #[derive(Debug)]
@@ -49,22 +25,31 @@ pub(crate) struct Seat {
     pub(crate) index: usize,
     pub(crate) owner: OwnerIndex,
     pub(crate) generation: u32,
+    /// As the machine has it; written in `lifecycle` only.
     pub(crate) phase: SeatPhase,
+    /// What the machine waits for here, and until when.
+    pub(crate) timer: Option<(Wait, Instant)>,
     pub(crate) pid: Option<Pid>,
     pub(crate) link: Link,
     pub(crate) in_flight: VecDeque<InFlight>,
     /// What the worker wrote that it must not; set before it is killed for it.
     pub(crate) fault: Option<String>,
-    /// Processes in a row that ended here without having finished a message.
-    pub(crate) fruitless: u32,
-    /// No process is started here before that: the last ones ended too soon.
-    pub(crate) rests_until: Option<Instant>,
     /// Messages that the whole pool had finished when the budget here was last used up.
     pub(crate) finished_before: u64,
     /// It was in the middle of a task when the pool was aborted.
     pub(crate) cut_short: bool,
     /// Whether there ever was a process here.
     pub(crate) started: bool,
+    /// Items that its worker may still be sent before it is replaced.
+    pub(crate) allowance: u64,
+    /// Results taken at the reaper's last look, and since when it has been idle.
+    pub(crate) idle: (u64, Option<Instant>),
+    /// Its process is gone, and the zygote has not said how.
+    pub(crate) is_unheard: bool,
+    /// Its process's end is watched.
+    pub(crate) is_watched: bool,
+    /// Its zygote has died: nobody will say how it ends. When it was started, to know it by.
+    pub(crate) orphaned_at: Option<u64>,
     /// Its process was killed because it was not ready in time.
     pub(crate) start_timed_out: bool,
     /// Mean time of a message in the worker, in nanoseconds; zero while unknown.
@@ -86,15 +71,19 @@ impl Seat {
             owner,
             generation: 0,
             phase: SeatPhase::Vacant,
+            timer: None,
             pid: None,
             link,
             in_flight: VecDeque::new(),
             fault: None,
-            fruitless: 0,
-            rests_until: None,
             finished_before: 0,
             cut_short: false,
             started: false,
+            allowance: u64::MAX,
+            idle: (0, None),
+            is_unheard: false,
+            is_watched: false,
+            orphaned_at: None,
             start_timed_out: false,
             mean_ns: 0,
             depth: 0,
@@ -108,17 +97,17 @@ impl Seat {
     pub(crate) fn takes_tasks(&self) -> bool {
         match self.phase {
             SeatPhase::Up => true,
-            SeatPhase::Vacant if self.rests_until.is_some() => false,
-            SeatPhase::Starting { .. } | SeatPhase::Vacant => self.link.works_before_ready(),
-            SeatPhase::Ending | SeatPhase::Gone => false,
+            SeatPhase::Starting | SeatPhase::Vacant => self.link.works_before_ready(),
+            SeatPhase::Resting
+            | SeatPhase::Dormant
+            | SeatPhase::Retiring
+            | SeatPhase::Ending
+            | SeatPhase::Gone => false,
         }
     }
 
     /// Whether a process is, or will be, here.
     pub(crate) fn is_occupied(&self) -> bool {
-        matches!(
-            self.phase,
-            SeatPhase::Starting { .. } | SeatPhase::Up | SeatPhase::Ending
-        )
+        self.phase.is_occupied()
     }
 }

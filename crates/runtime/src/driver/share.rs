@@ -44,10 +44,11 @@ impl Rank {
 }
 
 impl Driver {
-    /// The worker with the fewest messages in flight that wants more; among equals in turn.
+    /// The worker with the fewest messages in flight that wants more; among equals in turn, or,
+    /// when those that are not needed are let go, the first.
     pub(super) fn hungriest(&mut self) -> Option<usize> {
         let count = self.seats.len();
-        let start = self.next_seat;
+        let start = if self.keeps_few { 0 } else { self.next_seat };
         let best = (start..count)
             .chain(0..start)
             .filter(|seat| self.wants(*seat) > 0)
@@ -80,7 +81,7 @@ impl Driver {
             }
             let level = self.level(core, rank, ready.len());
             let count = self.seats.len();
-            let start = self.next_seat;
+            let start = if self.keeps_few { 0 } else { self.next_seat };
             for index in (start..count).chain(0..start) {
                 let share = self.below(core, index, rank, level).min(ready.len());
                 if share > 0 {
@@ -150,9 +151,14 @@ impl Driver {
     /// many.
     #[inline]
     fn give(&mut self, core: &Core, index: usize, messages: &mut [Ready]) -> usize {
-        let is_alone = |ready: &Ready| Extra::is_alone(ready.parcel.extra.as_deref());
-        let alone = messages.iter().position(is_alone);
-        let count = alone.map_or(messages.len(), |at| at + 1);
+        let mut allowance = self.seats[index].allowance;
+        // Nor behind the last that its worker is sent before it is replaced.
+        let is_last = |ready: &Ready| {
+            allowance = allowance.saturating_sub(u64::from(ready.ticket.items));
+            allowance == 0 || Extra::is_alone(ready.parcel.extra.as_deref())
+        };
+        let last = messages.iter().position(is_last);
+        let count = last.map_or(messages.len(), |at| at + 1);
         if count > 0 {
             self.send(core, index, &mut messages[..count]);
         }
@@ -173,7 +179,7 @@ impl Driver {
             let Some(busy) = (0..self.seats.len())
                 .filter(|seat| {
                     let seat = &self.seats[*seat];
-                    seat.in_flight.len() > usize::from(seat.phase == SeatPhase::Up)
+                    seat.in_flight.len() > usize::from(seat.phase.is_at_work())
                 })
                 .max_by_key(|seat| self.seats[*seat].in_flight.len())
             else {
@@ -184,7 +190,7 @@ impl Driver {
             if mean != 0 && mean.saturating_mul(load as u64) < worth_ns {
                 continue;
             }
-            let is_up = self.seats[busy].phase == SeatPhase::Up;
+            let is_up = self.seats[busy].phase.is_at_work();
             let mut taken = self.recall(busy, (load / 2).max(usize::from(!is_up)));
             let given = self.give(core, idle, &mut taken);
             for ready in taken.drain(given..).rev() {
@@ -207,9 +213,11 @@ impl Driver {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
         let in_flight = &mut seat.in_flight;
+        let allowance = &mut seat.allowance;
         let retracted = seat.link.retract(most, |mut parcel| {
             if let Some(sent) = in_flight.pop_back() {
                 parcel.keep(sent.extra);
+                *allowance = allowance.saturating_add(u64::from(sent.ticket.items));
                 taken.push(Ready {
                     ticket: sent.ticket,
                     parcel,

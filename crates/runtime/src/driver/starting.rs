@@ -1,45 +1,15 @@
-//! Seats between two processes: making ready for the next, and not waiting for ever.
+//! Seats between two processes: making ready for the next.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use forkyard_os::clock::now_ns;
-use forkyard_os::process::{Signal, kill};
 
-use super::{Core, Driver, Escalation, Link, SeatPhase, StartFailure};
-use crate::time::after;
+use super::{Core, Driver, Link};
 use crate::{CheckEvery, Transport};
 
 impl Driver {
-    /// Whether an abort has come to killing, and a process that was asked for has not shown.
-    pub(crate) fn kills_the_unseen(&self) -> bool {
-        matches!(self.escalation, Some((_, Escalation::Kill)))
-            && self
-                .seats
-                .iter()
-                .any(|seat| seat.phase == SeatPhase::Ending && seat.pid.is_none())
-    }
-
-    /// Makes the next vacant seat ready for a process that is about to be started.
-    pub(crate) fn take_vacant(&mut self, core: &Core) -> Option<(usize, u32)> {
-        let now = Instant::now();
-        loop {
-            let index = self.seats.iter().position(|seat| {
-                seat.phase == SeatPhase::Vacant && seat.rests_until.is_none_or(|until| until <= now)
-            })?;
-            match self.prepare(core, index) {
-                Ok(generation) => return Some((index, generation)),
-                Err(error) => {
-                    self.failed_starts += 1;
-                    self.start_failed(core, index, StartFailure::NotStarted(error));
-                    core.ring();
-                }
-            }
-        }
-    }
-
-    /// Clears a vacant seat's page for its next process, whose generation is returned.
-    fn prepare(&mut self, core: &Core, index: usize) -> Result<u32, String> {
+    /// Clears a seat's page for its next process, whose generation is returned.
+    pub(super) fn prepare(&mut self, core: &Core, index: usize) -> Result<u32, String> {
         let page = core.control.page(index);
         page.reset();
         let seat = &mut self.seats[index];
@@ -55,13 +25,12 @@ impl Driver {
             seat.generation += 1;
         }
         seat.started = true;
-        seat.rests_until = None;
         seat.start_timed_out = false;
         seat.last = (0, 0);
         seat.taken = 0;
-        seat.phase = SeatPhase::Starting {
-            deadline: after(core.options.start_timeout),
-        };
+        seat.is_unheard = false;
+        seat.is_watched = false;
+        seat.orphaned_at = None;
         // All of them each time: the last process here could write over its page.
         let orders = &page.orders;
         let copy_path = core.options.transport == Transport::Copy;
@@ -73,37 +42,12 @@ impl Driver {
             .copy_path
             .store(u32::from(copy_path), Ordering::Relaxed);
         orders.check_every.store(check_every, Ordering::Relaxed);
+        let tell_memory = core.options.lifecycle.recycle_above.is_some();
+        orders
+            .tell_memory
+            .store(u32::from(tell_memory), Ordering::Relaxed);
         orders.generation.store(seat.generation, Ordering::Relaxed);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
         Ok(seat.generation)
-    }
-
-    /// Kills workers that are not ready in time; returns when to look again, for that or for
-    /// a seat that has rested, and whether there is one that was asked for and is not even
-    /// there.
-    pub(crate) fn overdue(&mut self, now: Instant) -> (Option<Instant>, bool) {
-        let mut next: Option<Instant> = None;
-        let mut unanswered = false;
-        for seat in &mut self.seats {
-            let deadline = match (seat.phase, seat.rests_until) {
-                (SeatPhase::Starting { .. }, _) if seat.start_timed_out => continue,
-                (SeatPhase::Starting { deadline }, _) => deadline,
-                (SeatPhase::Vacant, Some(rested)) => {
-                    next = Some(next.map_or(rested, |at| at.min(rested)));
-                    continue;
-                }
-                _ => continue,
-            };
-            if now < deadline {
-                next = Some(next.map_or(deadline, |at| at.min(deadline)));
-            } else {
-                seat.start_timed_out = true;
-                match seat.pid {
-                    Some(pid) => drop(kill(pid, Signal::Kill)),
-                    None => unanswered = true,
-                }
-            }
-        }
-        (next, unanswered)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use forkyard_os::clock::now_ns;
+use forkyard_os::usage::resident_bytes;
 use forkyard_shm::layout::WorkerPage;
 
 use crate::job::Laps;
@@ -16,7 +18,12 @@ pub(crate) struct Ledger {
     bytes_out: u64,
     checks: u64,
     begun: u64,
+    /// When this process's memory is to be told next, CLOCK_MONOTONIC ns; never, unless asked for.
+    tells_memory_at: u64,
 }
+
+/// Between two looks at this process's memory: one takes some microseconds.
+const MEMORY_NS: u64 = 1_000_000;
 
 impl Ledger {
     pub(crate) fn new(page: &'static WorkerPage, mark: u64) -> Self {
@@ -31,6 +38,29 @@ impl Ledger {
             bytes_out: 0,
             checks: 0,
             begun: 0,
+            tells_memory_at: match page.orders.tell_memory.load(Ordering::Relaxed) {
+                0 => u64::MAX,
+                _ => 0,
+            },
+        }
+    }
+
+    /// A task has ended, and its result is not handed over yet: the supervisor, when it takes it,
+    /// is to see what memory was left behind.
+    #[inline]
+    pub(crate) fn tell_memory(&mut self) {
+        if self.tells_memory_at != u64::MAX {
+            self.tell_memory_now_and_then();
+        }
+    }
+
+    #[cold]
+    fn tell_memory_now_and_then(&mut self) {
+        let now = now_ns();
+        if now >= self.tells_memory_at {
+            self.tells_memory_at = now.saturating_add(MEMORY_NS);
+            let rss = &self.page.vitals.rss_bytes;
+            rss.store(resident_bytes(), Ordering::Relaxed);
         }
     }
 

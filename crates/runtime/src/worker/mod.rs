@@ -200,7 +200,9 @@ fn run_job(
         context,
     };
     entry(&mut job);
-    job.status
+    let status = job.status;
+    ledger.tell_memory();
+    status
 }
 
 /// The reply of a message whose results could not be packed: each item gets the reason.

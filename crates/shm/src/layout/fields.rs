@@ -8,7 +8,7 @@
 //!  0x0008 |   spawned_ns        u64                        |
 //!  0x0010 |   taken             u64   results              |
 //!  0x0018 |   check_every       u32   0: auto              |
-//!  0x001c |   reserved          u32   zero                 |
+//!  0x001c |   tell_memory       u32   0 or 1               |
 //!  0x0020 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Vitals, by the worker, rarely
@@ -21,7 +21,7 @@
 //!  0x0060 |   check_ps          u64                        |
 //!  0x0068 |   peak_rss_bytes    u64                        |
 //!  0x0070 |   ready_ticks       u64                        |
-//!  0x0078 |   unused                                       |
+//!  0x0078 |   rss_bytes         u64                        |
 //!         +------------------------------------------------+
 //!         | Counters, by the worker, each task
 //!  0x0080 |   tasks             u64                        |
@@ -70,11 +70,12 @@ packed!(Header {
     total_bytes, clock, stop, doorbell, awake, lock,
 } then 0 unused);
 packed!(Orders {
-    generation, copy_path, spawned_ns, taken, check_every, _reserved,
+    generation, copy_path, spawned_ns, taken, check_every, tell_memory,
 } then 0x20 unused);
 packed!(Vitals {
     pid, phase, parked, generation, ready_ns, leaving_ns, check_ps, peak_rss_bytes, ready_ticks,
-} then 0x08 unused);
+    rss_bytes,
+} then 0 unused);
 packed!(Counters {
     tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun, started,
 } then 0x18 unused);
@@ -104,7 +105,7 @@ numbers! {
     WorkerPage.orders.spawned_ns == 0x0008
     WorkerPage.orders.taken == 0x0010
     WorkerPage.orders.check_every == 0x0018
-    WorkerPage.orders._reserved == 0x001c
+    WorkerPage.orders.tell_memory == 0x001c
     WorkerPage.vitals.pid == 0x0040
     WorkerPage.vitals.phase == 0x0044
     WorkerPage.vitals.parked == 0x0048
@@ -114,6 +115,7 @@ numbers! {
     WorkerPage.vitals.check_ps == 0x0060
     WorkerPage.vitals.peak_rss_bytes == 0x0068
     WorkerPage.vitals.ready_ticks == 0x0070
+    WorkerPage.vitals.rss_bytes == 0x0078
     WorkerPage.counters.tasks == 0x0080
     WorkerPage.counters.bytes_in == 0x0088
     WorkerPage.counters.bytes_out == 0x0090

@@ -3,9 +3,6 @@
 use std::io::Write;
 
 use forkyard::{BuildError, StartMethod, TaskError};
-use forkyard_os::process::Signal;
-use tests::patience::{LIVENESS, until};
-use tests::victim::send;
 use tests::{census, gate};
 
 use crate::Scenario;
@@ -17,7 +14,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("start/threads", threads),
     ("start/after-context", after_context),
     ("start/two-pools", two_pools),
-    ("start/zygote-killed", zygote_killed),
     ("start/prints", prints),
     ("start/partial-line", partial_line),
     ("start/replaced-program", replaced_program),
@@ -97,49 +93,6 @@ fn two_pools(setup: &Setup) {
     works(&one);
     one.close();
     works(&setup.pool(1));
-}
-
-/// The process from which workers are forked is killed: whoever waits is told, nobody hangs.
-fn zygote_killed(setup: &Setup) {
-    let pool = setup.pool(2);
-    let task = |()| {
-        gate::arrive("forked");
-        gate::wait("never said");
-        0_u64
-    };
-    let busy: Vec<_> = (0..2).map(|_| pool.submit(task, ())).collect();
-    let queued: Vec<_> = (0..50).map(|n: u64| pool.submit(|n| n, n)).collect();
-    until("both run", LIVENESS, || {
-        (gate::arrived("forked") == 2).then_some(())
-    });
-    let workers: Vec<i32> = pool.timings().iter().map(|row| row.pid).collect();
-    let me = std::process::id().cast_signed();
-    let tag = std::env::var("FY_TEST_TAG").expect("a tag");
-    let zygotes: Vec<i32> = census::tagged(&format!("FY_TEST_TAG={tag}"))
-        .into_iter()
-        .filter(|pid| *pid != me && !workers.contains(pid))
-        .collect();
-    assert_eq!(zygotes.len(), 1, "{workers:?}");
-    send(zygotes[0], Signal::Kill);
-    for handle in busy {
-        let result = handle.join();
-        assert!(
-            matches!(result, Err(TaskError::WorkerDied(_))),
-            "{result:?}"
-        );
-    }
-    for (n, handle) in (0..).zip(queued) {
-        match handle.join() {
-            Err(TaskError::NoWorkers(why)) => assert!(why.contains("zygote"), "{why}"),
-            other => assert_eq!(other, Ok(n)),
-        }
-    }
-    let late = pool.submit(|n: u64| n, 1).join();
-    assert!(
-        matches!(late, Err(TaskError::NoWorkers(_)) | Ok(1)),
-        "{late:?}"
-    );
-    pool.close();
 }
 
 /// What tasks print is the user's: all of it arrives, also without a newline at the end.

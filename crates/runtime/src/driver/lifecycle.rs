@@ -1,0 +1,307 @@
+//! The driver around the [`life`](crate::life) of the workers: it tells the machine what happened,
+//! does what the machine says, and keeps its timers. Nobody else changes a seat's phase.
+
+use std::time::{Duration, Instant};
+
+use forkyard_os::process::{Pid, Signal, kill, start_time};
+
+use super::{Core, Driver, StartFailure};
+use crate::life::{Action, Event, PoolPhase, SeatPhase, Wait};
+use crate::time::after;
+
+/// How long nobody is started in a seat whose budget is used up while others get on: long beside
+/// what starting costs, so that it does not become what the machine does.
+const REST: Duration = Duration::from_millis(250);
+
+/// How long a worker has between SIGTERM and SIGKILL.
+const TERM_TO_KILL: Duration = Duration::from_millis(500);
+
+/// Work for less than this is not worth starting a worker for that sleeps: to start it takes as
+/// long.
+const WORTH_STARTING_NS: u64 = 2_000_000;
+
+impl Driver {
+    /// Tells the machine what happened, and does what it says.
+    pub(super) fn tell(&mut self, core: &Core, event: Event) {
+        let actions = self.life.on(event);
+        self.phase = self.life.pool();
+        for seat in &mut self.seats {
+            seat.phase = self.life.phase(seat.index);
+        }
+        for action in actions {
+            self.perform(core, action);
+        }
+    }
+
+    fn perform(&mut self, core: &Core, action: Action) {
+        match action {
+            Action::Start(seat) => self.to_start = Some(seat),
+            Action::WakeStarter => core.waker.wake(),
+            Action::Pill(seat) => self.send_pill(core, seat),
+            Action::Dismiss(seat) => {
+                let link = &mut self.seats[seat].link;
+                // Wakes a lane's worker that sleeps; one on a pipe sees its end.
+                if link.works_before_ready() {
+                    self.send_pill(core, seat);
+                } else {
+                    link.sever();
+                }
+            }
+            Action::Term(seat) => self.signal(seat, Signal::Term),
+            Action::Kill(seat) => self.signal(seat, Signal::Kill),
+            Action::KillStarter => self.starter_is_to_die = true,
+            Action::TakeBack(seat) => self.take_back(core, seat),
+            Action::Timer(seat, wait) => self.set_timer(core, seat, wait),
+            Action::NoTimer(seat) => self.seats[seat].timer = None,
+        }
+    }
+
+    fn set_timer(&mut self, core: &Core, index: usize, wait: Wait) {
+        let mut due = after(match wait {
+            Wait::Start => core.options.start_timeout,
+            Wait::Rest => REST,
+            Wait::Leave => core.options.lifecycle.exit_timeout,
+            Wait::Grace => self.grace,
+            Wait::Signalled => TERM_TO_KILL,
+        });
+        let seat = &mut self.seats[index];
+        if let Some((_, at)) = seat.timer.filter(|(what, _)| *what == wait) {
+            due = due.min(at);
+        }
+        seat.timer = Some((wait, due));
+        if wait == Wait::Rest {
+            seat.finished_before = self.finished;
+        }
+        self.look_by(core, due);
+    }
+
+    /// Has the reaper look again by then.
+    fn look_by(&mut self, core: &Core, due: Instant) {
+        if self.next_look.is_none_or(|at| due < at) {
+            self.next_look = Some(due);
+            core.waker.wake();
+        }
+    }
+
+    /// Tells the machine what is due; for the reaper.
+    pub(crate) fn keep_time(&mut self, core: &Core, now: Instant) {
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            if seat.timer.is_some_and(|(_, at)| at <= now) {
+                seat.timer = None;
+                seat.start_timed_out |= seat.phase == SeatPhase::Starting;
+                self.tell(core, Event::Due(index));
+            }
+        }
+        let idle = self.retire_idle(core, now);
+        let timers = self.seats.iter().filter_map(|seat| seat.timer);
+        self.next_look = timers.map(|(_, at)| at).chain(idle).min();
+    }
+
+    /// When the reaper is to look again.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.next_look
+    }
+
+    /// The next seat for which a process is to be started, made ready for it.
+    pub(crate) fn next_start(&mut self, core: &Core) -> Option<(usize, u32)> {
+        loop {
+            self.tell(core, Event::Ask);
+            let index = self.to_start.take()?;
+            match self.prepare(core, index) {
+                Ok(generation) => return Some((index, generation)),
+                Err(why) => self.not_started(core, index, StartFailure::NotStarted(why)),
+            }
+        }
+    }
+
+    /// The process of a seat exists. Returns whether it is the one that was asked for.
+    pub(crate) fn born(&mut self, core: &Core, index: usize, generation: u32, pid: Pid) -> bool {
+        let seat = &mut self.seats[index];
+        let wanted =
+            seat.generation == generation && seat.phase.is_occupied() && seat.pid.is_none();
+        if wanted {
+            seat.pid = Some(pid);
+            self.tell(core, Event::Born(index));
+        }
+        wanted
+    }
+
+    /// There will be no process for a seat.
+    pub(crate) fn not_started(&mut self, core: &Core, index: usize, failure: StartFailure) {
+        // The first cause is the one to tell.
+        self.start_failure.get_or_insert(failure);
+        let event = Event::NotStarted {
+            seat: index,
+            getting_on: self.gets_on(index),
+        };
+        self.tell(core, event);
+        self.give_up_if_hopeless();
+        core.ring();
+    }
+
+    /// Whoever starts processes has died; those it was to start will not come.
+    pub(crate) fn starter_lost(
+        &mut self,
+        core: &Core,
+        another: bool,
+        why: impl Fn(usize) -> StartFailure,
+    ) {
+        let is_owed = |seat: &super::Seat| seat.phase.is_occupied() && seat.pid.is_none();
+        let owed = self.seats.iter().find(|seat| is_owed(seat));
+        match owed {
+            Some(seat) if seat.start_timed_out => {
+                let failure = StartFailure::TimedOut {
+                    worker: seat.index,
+                    pid: why(seat.index).pid(),
+                    within: core.options.start_timeout,
+                };
+                self.start_failure.get_or_insert(failure);
+            }
+            Some(seat) => drop(self.start_failure.get_or_insert(why(seat.index))),
+            None if !another => drop(self.start_failure.get_or_insert(why(0))),
+            None => {}
+        }
+        self.tell(core, Event::StarterLost { another });
+        self.give_up_if_hopeless();
+    }
+
+    /// The pool takes no more tasks.
+    pub(crate) fn close(&mut self, core: &Core) {
+        self.tell(core, Event::Close);
+    }
+
+    /// A process broke the protocol, and is killed.
+    pub(super) fn doom(&mut self, index: usize) {
+        for action in self.life.on(Event::Doom(index)) {
+            if let Action::Kill(seat) = action {
+                self.signal(seat, Signal::Kill);
+            }
+        }
+    }
+
+    /// When the pool closes and everything is done, the workers are told to end.
+    pub(super) fn end_if_drained(&mut self, core: &Core) {
+        // A pill that overtook a task sent back by another's death would lose it: pills go out
+        // when nothing is in flight any more.
+        let drained = self.phase == PoolPhase::Closing
+            && self.pending.is_empty()
+            && self.seats.iter().all(|seat| seat.in_flight.is_empty());
+        let is_settled = |phase| {
+            matches!(
+                phase,
+                SeatPhase::Starting | SeatPhase::Ending | SeatPhase::Gone
+            )
+        };
+        if drained && !self.seats.iter().all(|seat| is_settled(seat.phase)) {
+            self.tell(core, Event::Drained);
+        }
+    }
+
+    /// Whether messages were finished since the seat's budget was last used up.
+    pub(super) fn gets_on(&self, index: usize) -> bool {
+        self.seats[index].finished_before != self.finished
+    }
+
+    /// Starts workers again that were not needed, when there is work for them.
+    #[inline]
+    pub(super) fn call_up(&mut self, core: &Core) {
+        if self.life.dormant() > 0 {
+            self.call_up_for_work(core);
+        }
+    }
+
+    #[cold]
+    fn call_up_for_work(&mut self, core: &Core) {
+        let in_flight: usize = self.seats.iter().map(|seat| seat.in_flight.len()).sum();
+        let messages = in_flight + self.pending.len();
+        let workers = match self.mean_ns() {
+            0 => messages,
+            mean => {
+                let work = mean.saturating_mul(messages as u64);
+                messages.min(work.div_ceil(WORTH_STARTING_NS) as usize)
+            }
+        };
+        if workers > 0 {
+            self.tell(core, Event::Wanted(workers));
+        }
+    }
+
+    /// Retires workers that have had nothing to do for long; says when to look again.
+    fn retire_idle(&mut self, core: &Core, now: Instant) -> Option<Instant> {
+        let limit = core.options.lifecycle.idle_timeout?;
+        if !self.is_built || self.phase == PoolPhase::Aborted || self.life.spare() == 0 {
+            return None;
+        }
+        let mut next = after(limit / 4);
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            let (taken, since) = seat.idle;
+            if seat.phase != SeatPhase::Up || !seat.in_flight.is_empty() || taken != seat.taken {
+                seat.idle = (seat.taken, None);
+            }
+            if seat.phase != SeatPhase::Up || !seat.in_flight.is_empty() {
+                continue;
+            }
+            let since = since.filter(|_| taken == seat.taken).unwrap_or(now);
+            seat.idle.1 = Some(since);
+            let due = since.checked_add(limit).unwrap_or(next);
+            if due <= now {
+                self.tell(core, Event::Idle(index));
+            } else {
+                next = next.min(due);
+            }
+        }
+        (self.life.spare() > 0).then_some(next)
+    }
+
+    /// A worker that has had its share of tasks, or has grown too large, is replaced; one that is
+    /// to be, as soon as it has nothing left.
+    #[inline]
+    pub(super) fn turn_over(&mut self, core: &Core, index: usize) {
+        let seat = &self.seats[index];
+        match seat.phase {
+            SeatPhase::Up if core.options.lifecycle.recycles() => {
+                let busy = !seat.in_flight.is_empty();
+                let is_spent = seat.allowance == 0 && !busy;
+                if is_spent || seat.taken > 0 && core.has_outgrown(index) {
+                    self.tell(core, Event::Recycle { seat: index, busy });
+                }
+            }
+            SeatPhase::Retiring if seat.in_flight.is_empty() => {
+                self.tell(core, Event::Emptied(index));
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends every worker process a signal.
+    pub(crate) fn signal_all(&self, signal: Signal) {
+        for index in 0..self.seats.len() {
+            self.signal(index, signal);
+        }
+    }
+
+    fn signal(&self, index: usize, signal: Signal) {
+        let seat = &self.seats[index];
+        let Some(pid) = seat.pid else { return };
+        // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
+        // not ours to reap.
+        if seat.orphaned_at.is_some_and(|at| start_time(pid) != Some(at)) {
+            return;
+        }
+        // Otherwise the process is not yet reaped, so the pid is still its own.
+        if let Err(error) = kill(pid, signal) {
+            tracing::warn!(%pid, %error, "signal not delivered");
+        }
+    }
+}
+
+impl Core {
+    /// Whether a worker says that it has more memory than it may.
+    fn has_outgrown(&self, index: usize) -> bool {
+        let most = self.options.lifecycle.recycle_above;
+        let vitals = &self.control.page(index).vitals;
+        most.is_some_and(|most| vitals.rss_bytes.load(std::sync::atomic::Ordering::Relaxed) > most)
+    }
+}

@@ -323,6 +323,8 @@ impl Reaper {
         let mut driver = core.lock();
         // A worker that is ready is not late, although nobody may have looked.
         core.glance(&mut driver);
+        // What one that is replaced had not begun may be pending now.
+        Core::ensure_fed(&core, &mut driver);
         driver.keep_time(&core, now);
         let is_owed_too_long = self.owed_by.is_some_and(|due| due <= now);
         let is_to_die = std::mem::take(&mut driver.starter_is_to_die) || is_owed_too_long;

@@ -118,10 +118,7 @@ fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
             let _ = go.send(&[0; MESSAGE_BYTES]);
             next
         }
-        Err(error) => answer(
-            socket,
-            not_forked(matches!(error, ForkError::ProcessLimit)),
-        ),
+        Err(error) => answer(socket, not_forked(matches!(error, ForkError::ProcessLimit))),
     }
 }
 

@@ -135,8 +135,9 @@ pub struct Orders {
     pub taken: AtomicU64,
     /// How often tasks look at the stop flag: 0 is auto.
     pub check_every: AtomicU32,
-    /// 1: the worker tells its resident memory after tasks.
-    pub tell_memory: AtomicU32,
+    /// Resident memory, in KiB, beyond which the worker is to be replaced, and tells its memory
+    /// after tasks; 0: however much.
+    pub most_rss_kib: AtomicU32,
 }
 
 /// What the worker says about itself, rarely.

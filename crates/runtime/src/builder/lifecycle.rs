@@ -83,9 +83,9 @@ impl PoolBuilder {
     /// Replaces each worker by a new process after so many tasks (items of a `map`, not chunks):
     /// for tasks that leak, or leave something behind. Default: never. Zero means never, too.
     ///
-    /// It is sent no more than that, finishes them, and ends in good order. Chunks of automatic
-    /// size have no more items than that; with a chunk size of your own, the last chunk may go
-    /// beyond.
+    /// It is sent no more than that, finishes them, and ends in good order. A chunk that would be
+    /// too much goes to the next. Chunks of automatic size have no more items than that; one of
+    /// your own that has more is all that its worker does.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), forkyard::BuildError> {

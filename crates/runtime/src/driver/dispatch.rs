@@ -21,7 +21,7 @@ impl Driver {
     fn depth(&self, index: usize) -> usize {
         match self.seats[index].depth {
             // What went into a pipe cannot be taken back for a worker that is called up for it.
-            0 if self.life.dormant() > 0 && !self.seats[index].link.can_retract() => 1,
+            _ if self.others_may_come && !self.seats[index].link.can_retract() => 1,
             0 => AHEAD_UNKNOWN,
             depth => depth,
         }
@@ -161,7 +161,10 @@ impl Driver {
         self.unwatched = true;
         let seat = &mut self.seats[index];
         if seat.allowance != u64::MAX {
-            let items: u64 = messages.iter().map(|ready| u64::from(ready.ticket.items)).sum();
+            let items: u64 = messages
+                .iter()
+                .map(|ready| u64::from(ready.ticket.items))
+                .sum();
             seat.allowance = seat.allowance.saturating_sub(items);
         }
         seat.link

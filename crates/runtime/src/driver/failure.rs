@@ -48,7 +48,9 @@ impl StartFailure {
     /// The process that it is about, if there was one.
     pub(crate) fn pid(&self) -> i32 {
         match self {
-            Self::Died { pid, .. } | Self::TimedOut { pid, .. } | Self::ZygoteDied { pid, .. } => *pid,
+            Self::Died { pid, .. } | Self::TimedOut { pid, .. } | Self::ZygoteDied { pid, .. } => {
+                *pid
+            }
             Self::NotStarted(_) => 0,
         }
     }

@@ -28,6 +28,13 @@ impl Driver {
         for seat in &mut self.seats {
             seat.phase = self.life.phase(seat.index);
         }
+        let may_come = |seat: &super::Seat| {
+            matches!(
+                seat.phase,
+                SeatPhase::Dormant | SeatPhase::Vacant | SeatPhase::Starting
+            )
+        };
+        self.others_may_come = self.keeps_few && self.seats.iter().any(may_come);
         for action in actions {
             self.perform(core, action);
         }
@@ -206,20 +213,26 @@ impl Driver {
     /// Starts workers again that were not needed, when there is work for them.
     #[inline]
     pub(super) fn call_up(&mut self, core: &Core) {
+        self.call_up_if_worth(core, WORTH_STARTING_NS);
+    }
+
+    /// The same, when as much work as `worth_ns` is to be had by each.
+    #[inline]
+    pub(super) fn call_up_if_worth(&mut self, core: &Core, worth_ns: u64) {
         if self.life.dormant() > 0 {
-            self.call_up_for_work(core);
+            self.call_up_for_work(core, worth_ns);
         }
     }
 
     #[cold]
-    fn call_up_for_work(&mut self, core: &Core) {
+    fn call_up_for_work(&mut self, core: &Core, worth_ns: u64) {
         let in_flight: usize = self.seats.iter().map(|seat| seat.in_flight.len()).sum();
         let messages = in_flight + self.pending.len();
         let workers = match self.mean_ns() {
             0 => messages,
             mean => {
                 let work = mean.saturating_mul(messages as u64);
-                messages.min(work.div_ceil(WORTH_STARTING_NS) as usize)
+                messages.min(work.div_ceil(worth_ns.max(1)) as usize)
             }
         };
         if workers > 0 {
@@ -246,7 +259,8 @@ impl Driver {
             let since = since.filter(|_| taken == seat.taken).unwrap_or(now);
             seat.idle.1 = Some(since);
             let due = since.checked_add(limit).unwrap_or(next);
-            if due <= now {
+            // With work about, one that has none will have.
+            if due <= now && self.pending.is_empty() {
                 self.tell(core, Event::Idle(index));
             } else {
                 next = next.min(due);
@@ -264,14 +278,33 @@ impl Driver {
             SeatPhase::Up if core.options.lifecycle.recycles() => {
                 let busy = !seat.in_flight.is_empty();
                 let is_spent = seat.allowance == 0 && !busy;
-                if is_spent || seat.taken > 0 && core.has_outgrown(index) {
+                if is_spent || core.has_outgrown(index) {
                     self.tell(core, Event::Recycle { seat: index, busy });
+                    self.take_over(index);
                 }
             }
             SeatPhase::Retiring if seat.in_flight.is_empty() => {
                 self.tell(core, Event::Emptied(index));
             }
             _ => {}
+        }
+    }
+
+    /// A worker that may be sent no more, and has nothing in flight, is replaced.
+    pub(super) fn replace_if_spent(&mut self, core: &Core, index: usize) {
+        let seat = &self.seats[index];
+        if seat.allowance == 0 && seat.in_flight.is_empty() {
+            let busy = false;
+            self.tell(core, Event::Recycle { seat: index, busy });
+        }
+    }
+
+    /// What a worker that is retiring has not begun is for others to do.
+    #[cold]
+    fn take_over(&mut self, index: usize) {
+        let most = self.seats[index].in_flight.len();
+        for ready in self.recall(index, most).into_iter().rev() {
+            self.pending.push_front(ready);
         }
     }
 
@@ -287,7 +320,10 @@ impl Driver {
         let Some(pid) = seat.pid else { return };
         // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
         // not ours to reap.
-        if seat.orphaned_at.is_some_and(|at| start_time(pid) != Some(at)) {
+        if seat
+            .orphaned_at
+            .is_some_and(|at| start_time(pid) != Some(at))
+        {
             return;
         }
         // Otherwise the process is not yet reaped, so the pid is still its own.

@@ -137,6 +137,10 @@ pub(crate) struct Driver {
     next_seat: usize,
     /// Idle workers are let go, so that work goes to few of them.
     keeps_few: bool,
+    /// Some that were let go are called up when there is work for them, or about to be there.
+    others_may_come: bool,
+    /// A worker was found to have had its share of tasks, while messages were shared out.
+    has_closed: bool,
     /// Places of replies of batches that are gone, to be used again.
     spare: Vec<Bulk<Reply>>,
     /// Where replies go that nobody waits for.
@@ -231,6 +235,8 @@ impl Core {
                 feeder_thread: None,
                 waits_elsewhere: 0,
                 next_seat: 0,
+                others_may_come: false,
+                has_closed: false,
                 keeps_few: options.lifecycle.idle_timeout.is_some(),
                 spare: Vec::new(),
                 scrap: Reply::default(),

@@ -66,7 +66,7 @@ impl Driver {
         // Again, because one that must travel alone ends its worker's share, and others get less.
         while sent < ready.len() {
             match self.share_out_once(core, &mut ready[sent..]) {
-                0 => break,
+                0 if !std::mem::take(&mut self.has_closed) => break,
                 more => sent += more,
             }
         }
@@ -151,18 +151,37 @@ impl Driver {
     /// many.
     #[inline]
     fn give(&mut self, core: &Core, index: usize, messages: &mut [Ready]) -> usize {
-        let mut allowance = self.seats[index].allowance;
-        // Nor behind the last that its worker is sent before it is replaced.
-        let is_last = |ready: &Ready| {
-            allowance = allowance.saturating_sub(u64::from(ready.ticket.items));
-            allowance == 0 || Extra::is_alone(ready.parcel.extra.as_deref())
-        };
-        let last = messages.iter().position(is_last);
-        let count = last.map_or(messages.len(), |at| at + 1);
+        let is_alone = |ready: &Ready| Extra::is_alone(ready.parcel.extra.as_deref());
+        let alone = messages.iter().position(is_alone);
+        let mut count = alone.map_or(messages.len(), |at| at + 1);
+        let is_limited = self.seats[index].allowance != u64::MAX;
+        if is_limited {
+            count = count.min(self.allowed(core, index, messages));
+        }
         if count > 0 {
             self.send(core, index, &mut messages[..count]);
+        } else if is_limited {
+            self.seats[index].allowance = 0;
+            self.has_closed = true;
+            self.replace_if_spent(core, index);
         }
         count
+    }
+
+    /// How many of these messages a worker may be sent before it is replaced. One that would be
+    /// too many is for the next, unless it alone is.
+    #[cold]
+    fn allowed(&self, core: &Core, index: usize, messages: &[Ready]) -> usize {
+        let mut left = self.seats[index].allowance;
+        let mut is_fresh = left == core.options.lifecycle.allowance();
+        let fits = |ready: &&Ready| {
+            let items = u64::from(ready.ticket.items);
+            let fits = items <= left || is_fresh;
+            left = left.saturating_sub(items);
+            is_fresh = false;
+            fits
+        };
+        messages.iter().take_while(fits).count()
     }
 
     /// Gives idle workers what the busy have not begun, where it seems to take `worth_ns`.
@@ -209,7 +228,7 @@ impl Driver {
     }
 
     /// Up to `most` messages that a worker has not begun, in their order.
-    fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
+    pub(super) fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
         let in_flight = &mut seat.in_flight;

@@ -28,6 +28,7 @@ impl Driver {
         seat.start_timed_out = false;
         seat.last = (0, 0);
         seat.taken = 0;
+        seat.idle = (0, None);
         seat.is_unheard = false;
         seat.is_watched = false;
         seat.orphaned_at = None;
@@ -42,10 +43,9 @@ impl Driver {
             .copy_path
             .store(u32::from(copy_path), Ordering::Relaxed);
         orders.check_every.store(check_every, Ordering::Relaxed);
-        let tell_memory = core.options.lifecycle.recycle_above.is_some();
-        orders
-            .tell_memory
-            .store(u32::from(tell_memory), Ordering::Relaxed);
+        let most_rss = core.options.lifecycle.recycle_above.unwrap_or(0);
+        let most_rss_kib = u32::try_from(most_rss.div_ceil(1024)).unwrap_or(u32::MAX);
+        orders.most_rss_kib.store(most_rss_kib, Ordering::Relaxed);
         orders.generation.store(seat.generation, Ordering::Relaxed);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
         Ok(seat.generation)

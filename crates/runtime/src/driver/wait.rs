@@ -140,6 +140,7 @@ impl Core {
         // Spinning has brought nothing, or was no use: what a busy worker has not begun is
         // better off with an idle one, however quick tasks were so far.
         driver.even_out(self, 0);
+        driver.call_up_if_worth(self, 0);
         let patience = driver.strictest(patience);
         driver.leads_with = patience;
         if driver.watch(self, patience) {

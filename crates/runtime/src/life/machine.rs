@@ -25,6 +25,8 @@ struct Seat {
     phase: SeatPhase,
     /// Its process exists: signals reach it.
     is_born: bool,
+    /// It has said that it is ready, perhaps before anybody has said that it exists.
+    is_ready: bool,
     /// SIGKILL was sent, or will be as soon as it is born.
     is_doomed: bool,
     insistence: Insistence,
@@ -36,6 +38,7 @@ struct Seat {
 const NOBODY: Seat = Seat {
     phase: SeatPhase::Vacant,
     is_born: false,
+    is_ready: false,
     is_doomed: false,
     insistence: Insistence::Told,
     next: Next::Refill,
@@ -158,10 +161,18 @@ impl Life {
             return;
         }
         seat.is_born = true;
-        // One that is to end already has done nothing that it could finish.
-        if seat.is_doomed || seat.phase == SeatPhase::Ending {
+        let is_ending = seat.phase == SeatPhase::Ending;
+        // One that is to end before it was ready has nothing that it could finish.
+        if seat.is_doomed || is_ending && !seat.is_ready {
             seat.is_doomed = true;
             out.push(Action::Kill(index));
+        } else if is_ending {
+            // What it would have been sent by now.
+            match seat.insistence {
+                Insistence::Told => {}
+                Insistence::Termed => out.push(Action::Term(index)),
+                Insistence::Killed => out.push(Action::Kill(index)),
+            }
         }
     }
 
@@ -170,6 +181,7 @@ impl Life {
         // A doomed one is being killed: too late, or it wrote what it must not.
         if seat.phase == SeatPhase::Starting && !seat.is_doomed {
             seat.phase = SeatPhase::Up;
+            seat.is_ready = true;
             self.budget.start_succeeded();
             out.push(Action::NoTimer(index));
         }
@@ -183,14 +195,7 @@ impl Life {
         }
     }
 
-    fn exited(
-        &mut self,
-        index: usize,
-        had: Yield,
-        waiting: bool,
-        getting_on: bool,
-        out: &mut Out,
-    ) {
+    fn exited(&mut self, index: usize, had: Yield, waiting: bool, getting_on: bool, out: &mut Out) {
         let seat = &mut self.seats[index];
         match seat.phase {
             SeatPhase::Starting => self.start_failed(index, waiting, getting_on, out),

@@ -15,8 +15,11 @@ const MANY: usize = 60;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Process {
     None,
-    /// Asked for; it may exist by now, but nobody has said so.
-    Unborn,
+    /// Asked for; it may exist by now, and even be ready, but its zygote has not said so.
+    Unborn {
+        is_ready: bool,
+        is_told: bool,
+    },
     Alive {
         is_ready: bool,
         is_told: bool,
@@ -71,14 +74,20 @@ impl World {
     }
 
     fn all_gone(&self) -> bool {
-        self.seats().all(|seat| self.life.phase(seat) == SeatPhase::Gone)
+        self.seats()
+            .all(|seat| self.life.phase(seat) == SeatPhase::Gone)
     }
 
     /// Everything that may happen next.
     fn events(&self) -> Vec<Event> {
         let mut events = vec![Event::Ask, Event::Close, Event::Drained, Event::Abort];
         events.extend((0..=self.processes.len()).map(Event::Wanted));
-        events.extend([true, false].map(|another| Event::StarterLost { another }));
+        let is_unheard =
+            |process: &Process| matches!(process, Process::Unborn { is_ready: true, .. });
+        if !self.processes.iter().any(is_unheard) {
+            // What the zygote has said before its end is heard before.
+            events.extend([true, false].map(|another| Event::StarterLost { another }));
+        }
         for seat in self.seats() {
             events.extend([Event::Doom(seat), Event::Idle(seat), Event::Emptied(seat)]);
             events.extend([true, false].map(|busy| Event::Recycle { seat, busy }));
@@ -87,8 +96,12 @@ impl World {
             }
             match self.processes[seat] {
                 Process::None => {}
-                Process::Unborn => {
-                    events.push(Event::Born(seat));
+                // It is ready only after its zygote has said that it exists, heard or not.
+                Process::Unborn { is_ready: true, .. } => {
+                    events.extend([Event::Born(seat), Event::Ready(seat)]);
+                }
+                Process::Unborn { .. } => {
+                    events.extend([Event::Born(seat), Event::Ready(seat)]);
                     events.extend(
                         [true, false].map(|getting_on| Event::NotStarted { seat, getting_on }),
                     );
@@ -134,15 +147,20 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Born(seat) => {
+                let Process::Unborn { is_ready, is_told } = self.processes[seat] else {
+                    unreachable!("born twice");
+                };
                 self.processes[seat] = Process::Alive {
-                    is_ready: false,
-                    is_told: false,
+                    is_ready,
+                    is_told,
                     is_killed: false,
                 };
             }
             Event::Ready(seat) => match &mut self.processes[seat] {
-                Process::Alive { is_ready, .. } => *is_ready = true,
-                Process::None | Process::Unborn => unreachable!("nobody to say so"),
+                Process::Alive { is_ready, .. } | Process::Unborn { is_ready, .. } => {
+                    *is_ready = true;
+                }
+                Process::None => unreachable!("nobody to say so"),
             },
             Event::NotStarted { seat, .. } | Event::Exited { seat, .. } => {
                 self.processes[seat] = Process::None;
@@ -152,7 +170,7 @@ impl World {
                 self.starter_killed = false;
                 self.is_barren |= !another;
                 for process in &mut self.processes {
-                    if *process == Process::Unborn {
+                    if matches!(process, Process::Unborn { .. }) {
                         *process = Process::None;
                     }
                 }
@@ -193,32 +211,53 @@ impl World {
         let told = |what: &str| format!("{what}: {event:?} in {before:#?}");
         match action {
             Action::Start(seat) => {
-                assert_eq!(self.processes[seat], Process::None, "{}", told("two in a seat"));
-                assert_ne!(self.life.pool(), PoolPhase::Aborted, "{}", told("start after abort"));
+                assert_eq!(
+                    self.processes[seat],
+                    Process::None,
+                    "{}",
+                    told("two in a seat")
+                );
+                assert_ne!(
+                    self.life.pool(),
+                    PoolPhase::Aborted,
+                    "{}",
+                    told("start after abort")
+                );
                 assert!(!self.is_barren, "{}", told("start by nobody"));
                 assert!(self.failed < MOST, "{}", told("beyond the budget"));
-                assert!(self.fruitless[seat] < MOST, "{}", told("beyond the seat's budget"));
-                self.processes[seat] = Process::Unborn;
+                assert!(
+                    self.fruitless[seat] < MOST,
+                    "{}",
+                    told("beyond the seat's budget")
+                );
+                self.processes[seat] = Process::Unborn {
+                    is_ready: false,
+                    is_told: false,
+                };
             }
             Action::Pill(seat) => match &mut self.processes[seat] {
-                Process::Alive { is_told, .. } => {
+                Process::Alive {
+                    is_told, is_ready, ..
+                }
+                | Process::Unborn { is_told, is_ready } => {
                     assert!(!*is_told, "{}", told("two pills"));
+                    assert!(*is_ready, "{}", told("a pill too early"));
                     *is_told = true;
                 }
-                Process::None | Process::Unborn => panic!("{}", told("a pill for nobody")),
+                Process::None => panic!("{}", told("a pill for nobody")),
             },
-            Action::Dismiss(seat) => {
-                if let Process::Alive { is_told, .. } = &mut self.processes[seat] {
-                    *is_told = true;
-                }
-            }
+            Action::Dismiss(seat) => match &mut self.processes[seat] {
+                Process::Alive { is_told, .. } | Process::Unborn { is_told, .. } => *is_told = true,
+                Process::None => panic!("{}", told("nobody to dismiss")),
+            },
             Action::Term(seat) | Action::Kill(seat) => match &mut self.processes[seat] {
                 Process::Alive { is_killed, .. } => *is_killed |= action == Action::Kill(seat),
-                Process::None | Process::Unborn => panic!("{}", told("a signal to nobody")),
+                Process::None | Process::Unborn { .. } => panic!("{}", told("a signal to nobody")),
             },
             Action::KillStarter => {
+                let is_owed = |process: &Process| matches!(process, Process::Unborn { .. });
                 assert!(
-                    self.processes.contains(&Process::Unborn),
+                    self.processes.iter().any(is_owed),
                     "{}",
                     told("a zygote killed that owes nothing")
                 );
@@ -248,7 +287,13 @@ impl World {
                 let ends = matches!(phase, SeatPhase::Ending | SeatPhase::Gone);
                 assert!(ends, "{}", told("it goes on after an abort"));
             }
-            let killed = matches!(process, Process::Alive { is_killed: true, .. });
+            let killed = matches!(
+                process,
+                Process::Alive {
+                    is_killed: true,
+                    ..
+                }
+            );
             let wait = self.timers[seat];
             let has_way_out = match phase {
                 SeatPhase::Starting => wait == Some(Wait::Start) || killed || self.starter_killed,
@@ -260,7 +305,11 @@ impl World {
                 | SeatPhase::Retiring
                 | SeatPhase::Gone => wait.is_none(),
             };
-            assert!(has_way_out, "{}", told("a timer is missing, or one too many"));
+            assert!(
+                has_way_out,
+                "{}",
+                told("a timer is missing, or one too many")
+            );
         }
     }
 
@@ -276,14 +325,33 @@ impl World {
             };
             match (self.processes[seat], manner) {
                 (Process::None, _) => {}
-                (Process::Unborn, Manner::Deaf) if self.starter_killed => {
+                (Process::Unborn { is_ready: true, .. }, _) => self.step(Event::Born(seat)),
+                (Process::Unborn { .. }, Manner::Deaf) if self.starter_killed => {
+                    let is_unheard = |process: &Process| {
+                        matches!(process, Process::Unborn { is_ready: true, .. })
+                    };
+                    for other in self.seats() {
+                        if is_unheard(&self.processes[other]) {
+                            self.step(Event::Born(other));
+                        }
+                    }
                     self.step(Event::StarterLost { another: true });
                 }
-                (Process::Unborn, Manner::Deaf) => {}
-                (Process::Unborn, _) => self.step(Event::Born(seat)),
-                (Process::Alive { is_killed: true, .. }, _) => self.step(exit),
+                (Process::Unborn { .. }, Manner::Deaf) => {}
+                (Process::Unborn { .. }, _) => self.step(Event::Born(seat)),
+                (
+                    Process::Alive {
+                        is_killed: true, ..
+                    },
+                    _,
+                ) => self.step(exit),
                 (Process::Alive { is_told: true, .. }, Manner::Polite) => self.step(exit),
-                (Process::Alive { is_ready: false, .. }, Manner::Polite) => {
+                (
+                    Process::Alive {
+                        is_ready: false, ..
+                    },
+                    Manner::Polite,
+                ) => {
                     self.step(Event::Ready(seat));
                 }
                 (Process::Alive { .. }, Manner::Frail) => self.step(exit),
@@ -382,6 +450,13 @@ fn every_order_of_events_with_one_seat() {
 }
 
 #[test]
+fn many_orders_of_events_with_two_seats() {
+    let (states, _) = walk(2, 1, 7);
+    println!("{states} states");
+}
+
+#[test]
+#[ignore = "takes half a minute of CPU; run it alone, with --ignored"]
 fn every_order_of_events_with_two_seats() {
     let (states, is_whole) = walk(2, 1, usize::MAX);
     println!("{states} states");
@@ -390,6 +465,6 @@ fn every_order_of_events_with_two_seats() {
 
 #[test]
 fn many_orders_of_events_with_three_seats() {
-    let (states, _) = walk(3, 0, 7);
+    let (states, _) = walk(3, 0, 5);
     println!("{states} states");
 }

@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 
 use forkyard_os::clock::now_ns;
 use forkyard_os::usage::resident_bytes;
+use forkyard_shm::Doorbell;
 use forkyard_shm::layout::WorkerPage;
 
 use crate::job::Laps;
+use crate::start::OsPark;
 
 /// See the module.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Ledger {
     begun: u64,
     /// When this process's memory is to be told next, CLOCK_MONOTONIC ns; never, unless asked for.
     tells_memory_at: u64,
+    /// Beyond this it is to be told at once.
+    most_rss_bytes: u64,
 }
 
 /// Between two looks at this process's memory: one takes some microseconds.
@@ -27,6 +31,7 @@ const MEMORY_NS: u64 = 1_000_000;
 
 impl Ledger {
     pub(crate) fn new(page: &'static WorkerPage, mark: u64) -> Self {
+        let most_rss_kib = page.orders.most_rss_kib.load(Ordering::Relaxed);
         Self {
             page,
             laps: Laps {
@@ -38,29 +43,30 @@ impl Ledger {
             bytes_out: 0,
             checks: 0,
             begun: 0,
-            tells_memory_at: match page.orders.tell_memory.load(Ordering::Relaxed) {
-                0 => u64::MAX,
-                _ => 0,
-            },
+            tells_memory_at: if most_rss_kib == 0 { u64::MAX } else { 0 },
+            most_rss_bytes: u64::from(most_rss_kib) << 10,
         }
     }
 
     /// A task has ended, and its result is not handed over yet: the supervisor, when it takes it,
-    /// is to see what memory was left behind.
+    /// is to see what memory was left behind. With too much of it, it is to look now.
     #[inline]
-    pub(crate) fn tell_memory(&mut self) {
+    pub(crate) fn tell_memory(&mut self, doorbell: &Doorbell) {
         if self.tells_memory_at != u64::MAX {
-            self.tell_memory_now_and_then();
+            self.tell_memory_now_and_then(doorbell);
         }
     }
 
     #[cold]
-    fn tell_memory_now_and_then(&mut self) {
+    fn tell_memory_now_and_then(&mut self, doorbell: &Doorbell) {
         let now = now_ns();
         if now >= self.tells_memory_at {
             self.tells_memory_at = now.saturating_add(MEMORY_NS);
-            let rss = &self.page.vitals.rss_bytes;
-            rss.store(resident_bytes(), Ordering::Relaxed);
+            let rss = resident_bytes();
+            self.page.vitals.rss_bytes.store(rss, Ordering::Relaxed);
+            if rss > self.most_rss_bytes {
+                doorbell.ring(&OsPark);
+            }
         }
     }
 

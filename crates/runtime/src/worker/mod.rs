@@ -201,7 +201,7 @@ fn run_job(
     };
     entry(&mut job);
     let status = job.status;
-    ledger.tell_memory();
+    ledger.tell_memory(&header(context).doorbell.0);
     status
 }
 

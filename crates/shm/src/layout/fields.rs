@@ -8,7 +8,7 @@
 //!  0x0008 |   spawned_ns        u64                        |
 //!  0x0010 |   taken             u64   results              |
 //!  0x0018 |   check_every       u32   0: auto              |
-//!  0x001c |   tell_memory       u32   0 or 1               |
+//!  0x001c |   most_rss_kib      u32   0: any               |
 //!  0x0020 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Vitals, by the worker, rarely
@@ -70,7 +70,7 @@ packed!(Header {
     total_bytes, clock, stop, doorbell, awake, lock,
 } then 0 unused);
 packed!(Orders {
-    generation, copy_path, spawned_ns, taken, check_every, tell_memory,
+    generation, copy_path, spawned_ns, taken, check_every, most_rss_kib,
 } then 0x20 unused);
 packed!(Vitals {
     pid, phase, parked, generation, ready_ns, leaving_ns, check_ps, peak_rss_bytes, ready_ticks,
@@ -105,7 +105,7 @@ numbers! {
     WorkerPage.orders.spawned_ns == 0x0008
     WorkerPage.orders.taken == 0x0010
     WorkerPage.orders.check_every == 0x0018
-    WorkerPage.orders.tell_memory == 0x001c
+    WorkerPage.orders.most_rss_kib == 0x001c
     WorkerPage.vitals.pid == 0x0040
     WorkerPage.vitals.phase == 0x0044
     WorkerPage.vitals.parked == 0x0048

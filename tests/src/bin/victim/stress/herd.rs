@@ -32,12 +32,19 @@ impl Herd {
         }
     }
 
-    /// The process from which workers are forked, if they are.
+    /// The process from which workers are forked, if they are and any is there.
     pub(super) fn zygote(&mut self) -> Option<i32> {
         if self.forked && self.zygote.is_none() {
-            self.zygote = pids().find(|pid| {
-                standing(*pid).is_some_and(|now| now.parent == self.me && now.state != 'Z')
-            });
+            let ours: Vec<i32> = pids()
+                .filter(|pid| {
+                    standing(*pid).is_some_and(|now| now.parent == self.me && now.state != 'Z')
+                })
+                .collect();
+            // Another may be held in reserve: it has no children.
+            self.zygote = pids()
+                .filter_map(standing)
+                .map(|now| now.parent)
+                .find(|parent| ours.contains(parent));
         }
         self.zygote
     }

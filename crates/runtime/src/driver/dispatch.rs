@@ -43,7 +43,9 @@ impl Driver {
 
     /// How many messages the pool may be sent now.
     pub(crate) fn appetite(&self) -> usize {
-        (0..self.seats.len()).map(|seat| self.wants(seat)).sum()
+        let wanted: usize = (0..self.seats.len()).map(|seat| self.wants(seat)).sum();
+        // What nobody wants now calls up those that were let go, by being there.
+        wanted + self.life.dormant().saturating_sub(self.pending.len())
     }
 
     /// Mean times of messages, from the workers' own counters.

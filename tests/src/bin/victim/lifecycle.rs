@@ -477,7 +477,9 @@ fn last_zygote(setup: &Setup) {
 
 /// Zygotes that are killed as soon as they are there are not started for ever.
 fn zygotes_hopeless(setup: &Setup) {
-    let pool = setup.pool(2);
+    // One is too many already: a larger budget begins anew with each worker that slips through.
+    let pool = setup.builder().workers(2).most_failed_starts(1);
+    let pool = pool.build().expect("a pool");
     let me = std::process::id().cast_signed();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -29,9 +29,9 @@ impl Driver {
             seat.phase = self.life.phase(seat.index);
         }
         let may_come = |seat: &super::Seat| {
-            matches!(
+            !matches!(
                 seat.phase,
-                SeatPhase::Dormant | SeatPhase::Vacant | SeatPhase::Starting
+                SeatPhase::Up | SeatPhase::Resting | SeatPhase::Gone
             )
         };
         self.others_may_come = self.keeps_few && self.seats.iter().any(may_come);

@@ -1,49 +1,8 @@
 //! The machine itself.
 
 use super::budget::Budget;
+use super::seat::{Insistence, NOBODY, Next, Seat};
 use super::{Action, Event, PoolPhase, Rules, SeatPhase, Wait, Yield};
-
-/// What becomes of a seat when its process, which was told to end, has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Next {
-    /// Another process, if the pool needs one.
-    Refill,
-    /// None until there is work.
-    Sleep,
-}
-
-/// How hard a process that is Ending was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Insistence {
-    Told,
-    Termed,
-    Killed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Seat {
-    phase: SeatPhase,
-    /// Its process exists: signals reach it.
-    is_born: bool,
-    /// It has said that it is ready, perhaps before anybody has said that it exists.
-    is_ready: bool,
-    /// SIGKILL was sent, or will be as soon as it is born.
-    is_doomed: bool,
-    insistence: Insistence,
-    next: Next,
-    /// Processes in a row that were ready here, and ended without having done anything.
-    fruitless: u32,
-}
-
-const NOBODY: Seat = Seat {
-    phase: SeatPhase::Vacant,
-    is_born: false,
-    is_ready: false,
-    is_doomed: false,
-    insistence: Insistence::Told,
-    next: Next::Refill,
-    fruitless: 0,
-};
 
 /// All seats of a pool. See the module above.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

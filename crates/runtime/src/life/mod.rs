@@ -32,6 +32,7 @@
 
 mod budget;
 mod machine;
+mod seat;
 #[cfg(test)]
 mod walk;
 

@@ -73,7 +73,7 @@ pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
-pub use handle::Handle;
+pub use handle::{AsCompleted, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait};
 pub use init::init;
 pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};

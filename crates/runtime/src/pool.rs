@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
 use crate::error::{TaskError, WorkerDeath};
 use crate::first::First;
+use crate::handle::{Stamped, Timed, timed_task};
 use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
@@ -104,6 +105,27 @@ impl Pool {
         let _ = f; // it holds nothing; its type is what crosses
         let entry = trampoline::offset_of(task::<F, In, Out>);
         crate::handle::submit(&self.core, entry, argument)
+    }
+
+    /// As [`submit`](Self::submit), and the result comes with where its time went. It costs a few
+    /// looks at the clock more.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let sum = pool.submit_timed(|n: u64| (0..n).sum::<u64>(), 1_000_000).join()?;
+    /// println!("{} in {:?} of {:?}", sum.value, sum.timings.compute, sum.timings.total());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_timed<F, In, Out>(&self, f: F, argument: In) -> Handle<Timed<Out>>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+    {
+        let _ = f;
+        let entry = trampoline::offset_of(timed_task::<F, In, Out>);
+        crate::handle::submit(&self.core, entry, Stamped::now(argument))
     }
 
     /// Runs `f` on every item and returns the results in the order of the items.

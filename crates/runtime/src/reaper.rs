@@ -3,14 +3,14 @@
 
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
 
-use crate::driver::{Core, Driver, NO_MORE_STARTS, SeatPhase, StartFailure};
+use crate::driver::{Core, Locked, NO_MORE_STARTS, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
 
 /// Stands for the zygote's line among the watch's tokens.
@@ -124,7 +124,7 @@ impl Reaper {
     }
 
     /// Tells the driver, and everybody who waits.
-    fn exited(&self, mut driver: MutexGuard<'_, Driver>, index: usize, exit: &Exit) {
+    fn exited(&self, mut driver: Locked<'_>, index: usize, exit: &Exit) {
         driver.on_exit(&self.core, index, exit);
         // What it had not begun is pending now, and nobody may be waiting.
         Core::ensure_fed(&self.core, &mut driver);

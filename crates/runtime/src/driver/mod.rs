@@ -14,8 +14,8 @@
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
 //! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
-//! `collect` (taking), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
-//! and `elsewhere` (driving in the background).
+//! `collect` (taking), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `watch`
+//! and `locked` (telling those who do not wait), `feeder` and `elsewhere` (driving in the background).
 
 mod abort;
 mod collect;
@@ -25,14 +25,16 @@ mod elsewhere;
 mod failure;
 mod feeder;
 mod link;
+mod locked;
 mod pipe;
 mod seat;
 mod share;
 mod starting;
 mod wait;
+mod watch;
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -47,14 +49,17 @@ pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
 pub(crate) use failure::StartFailure;
 pub(crate) use link::Link;
+pub(crate) use locked::{Locked, Notices};
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{Seat, SeatPhase};
 pub(crate) use wait::Patience;
+pub(crate) use watch::{Group, Watcher};
 
 use crate::arena::RawArena;
 use crate::builder::Options;
 use crate::bulk::{Bulk, Place};
 use crate::error::{TaskError, WorkerDeath};
+use crate::job::STATUS_ERROR;
 use crate::mapped::PoolMemory;
 use crate::parcel::{Parcel, Ready, Ticket};
 use crate::start::Starter;
@@ -130,8 +135,10 @@ pub(crate) struct Driver {
     /// Counts replies, so that a thread can tell that there were some.
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
-    /// Threads of this process that wait in shared state, and so do not drive.
+    /// Those of this process that wait in shared state, or watch a task, and so do not drive.
     waits_elsewhere: usize,
+    /// To be told when the lock is let go.
+    notices: Notices,
     next_seat: usize,
     /// Places of replies of batches that are gone, to be used again.
     spare: Vec<Bulk<Reply>>,
@@ -156,6 +163,8 @@ pub(crate) struct Batch {
     pub(crate) outstanding: usize,
     /// Nobody waits for the replies any more.
     pub(crate) abandoned: bool,
+    /// Who is told of the reply of a batch of one.
+    watcher: Option<Watcher>,
 }
 
 /// What became of a message.
@@ -177,6 +186,13 @@ impl Place for Reply {
 }
 
 impl Reply {
+    /// Whether it is known, before it is decoded, that there is no result.
+    pub(crate) fn is_error(&self) -> bool {
+        let extra = self.parcel.extra.as_deref();
+        extra.is_some_and(|extra| extra.error.is_some())
+            || self.items == 1 && self.parcel.message.status == STATUS_ERROR
+    }
+
     /// Makes it say why there is no result.
     pub(crate) fn fail(&mut self, ticket: &Ticket, error: TaskError) {
         self.first = ticket.first;
@@ -226,6 +242,7 @@ impl Core {
                 arrived: 0,
                 feeder_thread: None,
                 waits_elsewhere: 0,
+                notices: Notices::default(),
                 next_seat: 0,
                 spare: Vec::new(),
                 scrap: Reply::default(),
@@ -244,8 +261,8 @@ impl Core {
 
     /// The driver. A panic while it was held cannot have left it half-changed: nothing
     /// under the lock runs user code, and what can panic there (allocation) precedes change.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Driver> {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked::new(self.driver.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Wakes whoever sleeps at the doorbell, to look at what has changed.
@@ -273,6 +290,7 @@ impl Driver {
 
     /// Forgets a batch; what is outstanding is thrown away as it comes.
     pub(crate) fn close_batch(&mut self, key: u32) {
+        self.unwatch(key);
         if let Some(batch) = self.batches.get_mut(key as usize) {
             batch.abandoned = true;
             batch.replies.clear();
@@ -294,7 +312,9 @@ impl Driver {
         self.arrived += count as u64;
         if let Some(batch) = self.batches.get_mut(batch_key as usize) {
             batch.outstanding -= count;
-            if batch.abandoned && batch.outstanding == 0 {
+            if batch.watcher.is_some() && !batch.replies.is_empty() {
+                self.tell_watcher(batch_key);
+            } else if batch.abandoned && batch.outstanding == 0 {
                 self.remove_batch(batch_key);
             }
         }

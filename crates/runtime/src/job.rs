@@ -166,6 +166,50 @@ where
         caught(|| call(&mut env, argument))
     });
     job.laps.compute();
+    put_one(job, outcome);
+}
+
+/// Decodes, calls, and folds the results of all items into one, which is encoded: the body of the
+/// trampoline of `reduce`. The first item that fails is the result.
+pub(crate) fn fold<In, Out>(
+    job: &mut Job<'_>,
+    call: impl Fn(In) -> Out,
+    combine: impl Fn(Out, Out) -> Out,
+) where
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let arguments = match job.items {
+        1 => vec![decode::<In>(job.input)],
+        _ => arguments(job).unwrap_or_else(|error| vec![Err(error)]),
+    };
+    job.laps.decode();
+    let one = |argument: Result<In, ItemError>| caught(|| Ok(call(argument?)));
+    let folded = arguments.into_iter().map(one).reduce(|so_far, next| {
+        let so_far = so_far?;
+        let next = next?;
+        caught(|| Ok(combine(so_far, next)))
+    });
+    job.laps.compute();
+    let nothing = || Err(ItemError::Decode("a message of no items".to_owned()));
+    put_one(job, folded.unwrap_or_else(nothing));
+}
+
+/// The arguments of a message of several items.
+fn arguments<In: DeserializeOwned>(job: &Job<'_>) -> Result<Vec<Result<In, ItemError>>, ItemError> {
+    // Each has its fence, and a count that is wrong must not be believed for what it reserves.
+    if job.items as usize > job.input.len() / FENCE_BYTES {
+        let why = format!("{} bytes are no {} items", job.input.len(), job.items);
+        return Err(ItemError::Decode(why));
+    }
+    let mut input = job.input;
+    Ok((0..job.items)
+        .map(|_| decode(fenced(&mut input)?))
+        .collect())
+}
+
+/// Puts the one result of a message.
+fn put_one<Out: Serialize>(job: &mut Job<'_>, outcome: Result<Out, ItemError>) {
     let put = outcome.and_then(|value| caught(|| job.out.put(&value).map_err(item_error)));
     job.status = match put {
         Ok(()) => STATUS_VALUE,
@@ -183,18 +227,15 @@ where
     In: DeserializeOwned,
     Out: Serialize,
 {
-    // Each has its fence, and a count that is wrong must not be believed for what it reserves.
-    if job.items as usize > job.input.len() / FENCE_BYTES {
-        let why = format!("{} bytes are no {} items", job.input.len(), job.items);
-        put_error(job.out, &ItemError::Decode(why));
-        job.status = STATUS_ERROR;
-        job.laps.decode();
-        return;
-    }
-    let mut input = job.input;
-    let arguments: Vec<Result<In, ItemError>> = (0..job.items)
-        .map(|_| decode(fenced(&mut input)?))
-        .collect();
+    let arguments = match arguments::<In>(job) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            put_error(job.out, &error);
+            job.status = STATUS_ERROR;
+            job.laps.decode();
+            return;
+        }
+    };
     job.laps.decode();
     let mut env = Env {
         context: job.context,

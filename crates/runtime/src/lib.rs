@@ -34,6 +34,7 @@ mod arena;
 mod bootstrap;
 mod builder;
 mod bulk;
+mod calls;
 mod chunk;
 mod context;
 mod driver;
@@ -68,6 +69,7 @@ pub use arena::{
     Arena, ArenaError, ArenaStats, ArenaWriter, Owned, Payload, Plain, Shared, Waited,
 };
 pub use builder::PoolBuilder;
+pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
 pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
 pub use first::{First, Found};

@@ -33,6 +33,17 @@ impl Decoder<'_> {
         }
     }
 
+    /// The one result of a message of any number of items: its first item, their number, and the
+    /// result.
+    pub(crate) fn decode_whole<Out: DeserializeOwned>(self) -> (u64, u64, Result<Out, TaskError>) {
+        let (first, items) = (self.0.first, u64::from(self.0.items));
+        self.0.items = 1;
+        let mut whole = None;
+        self.decode(|_, result| whole = Some(result));
+        let whole = whole.unwrap_or_else(|| Err(TaskError::Fault("a reply of no result".into())));
+        (first, items, whole)
+    }
+
     fn decode_any<Out: DeserializeOwned>(self, mut each: impl FnMut(u64, Result<Out, TaskError>)) {
         let worker = self.worker();
         let Reply {

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use forkyard_os::process::{Birth, Pid};
 use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, unlink};
-use forkyard_shm::arena::{Advice, Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
+use forkyard_shm::arena::{
+    Advice, Arena, Chunk, Descriptor, Directory, ExtentError, ExtentId, Extents, Fault, Mapped,
+};
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};
 use forkyard_shm::layout::Shape;
@@ -125,6 +127,14 @@ pub(crate) fn attach_arena(control: &Control, name: &SegmentName, owner: OwnerIn
     // has one process at a time, whose blocks are reclaimed before the next, and the
     // supervisor's index is nobody else's.
     unsafe { Arena::attach(control.directory(), owner, extents, park) }
+}
+
+/// A part of a block that its owner has lent out, to write into.
+pub(crate) fn borrow_part(arena: &Arena, named: &Descriptor) -> Result<Chunk, Fault> {
+    // SAFETY: a worker opens the part that its task was handed by the supervisor, which cuts a
+    // block into parts that do not overlap, hands each to one task, and does not send a task again
+    // before the process that had it is gone.
+    unsafe { arena.borrow(named) }
 }
 
 /// Gives back what a dead worker had in the arena.

@@ -277,7 +277,7 @@ impl<'a> Dispatch<'a> {
     }
 
     /// Whether a message takes longer than waking for each does.
-    fn is_slow(&self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         self.message_ns == 0 || self.message_ns >= CHUNK_NS / 2
     }
 

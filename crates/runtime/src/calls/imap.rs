@@ -23,6 +23,8 @@ pub struct ImapUnordered<'p, I: Iterator, Out> {
     dispatch: Dispatch<'p>,
     flow: Flow<I>,
     came: VecDeque<(u64, Result<Out, TaskError>)>,
+    /// With so many left of what came, it is time to send more.
+    low: usize,
     /// Every item was replied to, and no more will be taken in.
     is_over: bool,
     of: PhantomData<fn() -> Out>,
@@ -50,6 +52,7 @@ where
             dispatch,
             flow: Flow::new(items),
             came: VecDeque::new(),
+            low: 0,
             is_over: false,
             of: PhantomData,
         }
@@ -58,16 +61,24 @@ where
     /// The next result, waiting for at most `timeout`. After [`Done::NoneYet`] nothing is lost:
     /// ask again.
     pub fn next_timeout(&mut self, timeout: Duration) -> Done<Out> {
-        match self.next_until(Some(after(timeout))) {
+        match self.yield_next(Some(after(timeout))) {
             Some((index, result)) => Done::One(index, result),
             None if self.is_over => Done::NoneLeft,
             None => Done::NoneYet,
         }
     }
 
-    fn next_until(&mut self, deadline: Option<Instant>) -> Option<(usize, Result<Out, TaskError>)> {
+    fn yield_next(&mut self, deadline: Option<Instant>) -> Option<(usize, Result<Out, TaskError>)> {
+        let next = self.take_next(deadline)?;
+        self.dispatch.yielded += 1;
+        Some(next)
+    }
+
+    /// The next that has come, which does not count as handed out yet.
+    fn take_next(&mut self, deadline: Option<Instant>) -> Option<(usize, Result<Out, TaskError>)> {
         // Whoever takes long over each result still finds the workers busy.
-        let mut runs_low = !self.is_over && self.came.len() as u64 <= self.dispatch.window / 2;
+        let mut runs_low =
+            !self.is_over && (self.came.len() <= self.low || self.dispatch.is_slow());
         while runs_low && self.came.is_empty() {
             self.turn(Wait::Until(deadline));
             let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -77,7 +88,6 @@ where
             self.turn(Wait::No);
         }
         let (index, result) = self.came.pop_front()?;
-        self.dispatch.yielded += 1;
         Some((index as usize, result))
     }
 
@@ -86,6 +96,7 @@ where
         self.is_over = self.dispatch.turn(&mut self.flow, wait, &mut |reply| {
             reply.decode(|index, result| came.push_back((index, result)));
         });
+        self.low = self.came.len() / 2;
     }
 
     /// How many more results there will be, as far as `items` says.
@@ -112,7 +123,7 @@ where
     type Item = (usize, Result<Out, TaskError>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_until(None)
+        self.yield_next(None)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -167,9 +178,10 @@ where
         loop {
             if let Some(Some(_)) = self.early.front() {
                 self.next += 1;
+                self.inner.dispatch.yielded += 1;
                 return self.early.pop_front().flatten();
             }
-            let (index, result) = self.inner.next_until(deadline)?;
+            let (index, result) = self.inner.take_next(deadline)?;
             let at = index - self.next;
             if self.early.len() <= at {
                 self.early.resize_with(at + 1, || None);

@@ -47,15 +47,19 @@ impl Notices {
 impl Drop for Notices {
     fn drop(&mut self) {
         for notice in self.0.drain(..) {
-            let told = catch_unwind(AssertUnwindSafe(|| match notice {
+            tell(|| match notice {
                 Notice::Wake(waker) => waker.wake(),
                 Notice::Call(call, reply) => call(reply),
-            }));
-            if told.is_err() {
-                // Its message is on standard error already, by the panic hook.
-                tracing::error!("a task's callback or waker panicked");
-            }
+            });
         }
+    }
+}
+
+/// Runs what a user wants to be told by. It is not ours, nor is its panic.
+pub(crate) fn tell(told: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(told)).is_err() {
+        // Its message is on standard error already, by the panic hook.
+        tracing::error!("a task's callback or waker panicked");
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
 pub(crate) use failure::StartFailure;
 pub(crate) use link::Link;
-pub(crate) use locked::{Locked, Notices};
+pub(crate) use locked::{Locked, Notices, tell};
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{Seat, SeatPhase};
 pub(crate) use wait::Patience;

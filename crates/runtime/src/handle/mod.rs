@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::Transport;
 use crate::arena::Unpacking;
 use crate::chunk::encode_error;
-use crate::driver::{Core, Patience, Reply, Watcher};
+use crate::driver::{Core, Patience, Reply, Watcher, tell};
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
@@ -200,7 +200,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
     {
         let batch = match self.sent() {
             Ok(batch) => batch,
-            Err(error) => return callback(Err(error)),
+            Err(error) => return tell(|| callback(Err(error))),
         };
         self.state = State::Taken;
         let core = Arc::clone(&self.core);
@@ -213,7 +213,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
             let reply = driver.take_only_reply(batch);
             drop(driver);
             if let Some(reply) = reply {
-                call(reply);
+                tell(|| call(reply));
             }
         }
     }

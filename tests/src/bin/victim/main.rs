@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod calls;
 #[cfg(debug_assertions)]
 mod crash;
 mod death;
@@ -38,6 +39,7 @@ fn main() {
     let setup = Setup::new(words);
     let all = [
         arena::SCENARIOS,
+        calls::SCENARIOS,
         #[cfg(debug_assertions)]
         crash::SCENARIOS,
         death::SCENARIOS,

@@ -198,11 +198,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         let mut dispatch = self.dispatch(entry);
         let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
         let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);
-        results.resize_with(results.len() + left, || None);
+        results.resize_with(results.len() + left, || Err(why.clone()));
         results
-            .into_iter()
-            .map(|result| result.unwrap_or_else(|| Err(why.clone())))
-            .collect()
     }
 
     fn dispatch(&self, entry: u64) -> Dispatch<'p> {

@@ -8,6 +8,8 @@
 //! An item that fails leaves the others alone: its argument is fenced off by its length, and
 //! its panic is caught.
 
+mod chunk;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,33 +33,36 @@ const FENCE_BYTES: usize = 4;
 /// Marks an item's length as that of an [`ItemError`].
 pub(crate) const ERROR_BIT: u32 = 1 << 31;
 
+pub(crate) use chunk::fold;
+
 /// Why an item has no result, as the worker tells it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum ItemError {
-    Panicked {
-        message: String,
-        location: Option<String>,
-        backtrace: Option<String>,
-    },
+    /// Boxed, so that a result that is none is no larger than others.
+    Panicked(Box<Panic>),
     Decode(String),
     Encode(String),
     SharedMemory(String),
     Aborted,
 }
 
+/// What is known of a panic.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    location: Option<String>,
+    backtrace: Option<String>,
+}
+
 impl ItemError {
     /// The same as the user sees it.
     pub(crate) fn in_worker(self, worker: usize) -> TaskError {
         match self {
-            Self::Panicked {
-                message,
-                location,
-                backtrace,
-            } => TaskError::Panicked(Box::new(TaskPanic {
+            Self::Panicked(panic) => TaskError::Panicked(Box::new(TaskPanic {
                 worker,
-                message,
-                location,
-                backtrace,
+                message: panic.message,
+                location: panic.location,
+                backtrace: panic.backtrace,
             })),
             Self::Decode(why) => TaskError::DecodeArgument(why.into()),
             Self::Encode(why) => TaskError::EncodeResult(why.into()),
@@ -136,7 +141,7 @@ pub(crate) fn execute<In, Out>(
     if job.items == 1 {
         single(job, &call);
     } else {
-        chunk(job, &call);
+        chunk::run(job, &call);
     }
 }
 
@@ -154,7 +159,7 @@ where
     In: DeserializeOwned,
     Out: Serialize,
 {
-    let argument = decode::<In>(job.input);
+    let argument = caught(|| decode::<In>(job.input));
     job.laps.decode();
     let outcome = argument.and_then(|argument| {
         let mut env = Env {
@@ -167,45 +172,6 @@ where
     });
     job.laps.compute();
     put_one(job, outcome);
-}
-
-/// Decodes, calls, and folds the results of all items into one, which is encoded: the body of the
-/// trampoline of `reduce`. The first item that fails is the result.
-pub(crate) fn fold<In, Out>(
-    job: &mut Job<'_>,
-    call: impl Fn(In) -> Out,
-    combine: impl Fn(Out, Out) -> Out,
-) where
-    In: DeserializeOwned,
-    Out: Serialize,
-{
-    let arguments = match job.items {
-        1 => vec![decode::<In>(job.input)],
-        _ => arguments(job).unwrap_or_else(|error| vec![Err(error)]),
-    };
-    job.laps.decode();
-    let one = |argument: Result<In, ItemError>| caught(|| Ok(call(argument?)));
-    let folded = arguments.into_iter().map(one).reduce(|so_far, next| {
-        let so_far = so_far?;
-        let next = next?;
-        caught(|| Ok(combine(so_far, next)))
-    });
-    job.laps.compute();
-    let nothing = || Err(ItemError::Decode("a message of no items".to_owned()));
-    put_one(job, folded.unwrap_or_else(nothing));
-}
-
-/// The arguments of a message of several items.
-fn arguments<In: DeserializeOwned>(job: &Job<'_>) -> Result<Vec<Result<In, ItemError>>, ItemError> {
-    // Each has its fence, and a count that is wrong must not be believed for what it reserves.
-    if job.items as usize > job.input.len() / FENCE_BYTES {
-        let why = format!("{} bytes are no {} items", job.input.len(), job.items);
-        return Err(ItemError::Decode(why));
-    }
-    let mut input = job.input;
-    Ok((0..job.items)
-        .map(|_| decode(fenced(&mut input)?))
-        .collect())
 }
 
 /// Puts the one result of a message.
@@ -222,57 +188,9 @@ fn put_one<Out: Serialize>(job: &mut Job<'_>, outcome: Result<Out, ItemError>) {
     job.laps.encode();
 }
 
-fn chunk<In, Out>(job: &mut Job<'_>, call: &impl Fn(&mut Env<'_>, In) -> Result<Out, ItemError>)
-where
-    In: DeserializeOwned,
-    Out: Serialize,
-{
-    let arguments = match arguments::<In>(job) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            put_error(job.out, &error);
-            job.status = STATUS_ERROR;
-            job.laps.decode();
-            return;
-        }
-    };
-    job.laps.decode();
-    let mut env = Env {
-        context: job.context,
-        round: job.round,
-        mode: job.mode,
-        laps: job.laps,
-    };
-    let results: Vec<Result<Out, ItemError>> = arguments
-        .into_iter()
-        .map(|argument| caught(|| call(&mut env, argument?)))
-        .collect();
-    job.laps.compute();
-    for result in results {
-        let put =
-            result.and_then(|value| caught(|| job.out.put_fenced(&value).map_err(item_error)));
-        if let Err(error) = put {
-            put_fenced_error(job.out, &error);
-        }
-    }
-    job.status = STATUS_VALUE;
-    job.laps.encode();
-}
-
-/// The next fenced item of a chunk.
-fn fenced<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], ItemError> {
-    let torn = || ItemError::Decode("the chunk ends in the middle of an item".to_owned());
-    let (len, rest) = input.split_first_chunk::<FENCE_BYTES>().ok_or_else(torn)?;
-    let (item, rest) = rest
-        .split_at_checked(u32::from_le_bytes(*len) as usize)
-        .ok_or_else(torn)?;
-    *input = rest;
-    Ok(item)
-}
-
 #[inline]
 fn decode<In: DeserializeOwned>(bytes: &[u8]) -> Result<In, ItemError> {
-    caught(|| codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string())))
+    codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string()))
 }
 
 fn item_error(error: PutError) -> ItemError {
@@ -309,7 +227,7 @@ pub(crate) fn caught<T>(body: impl FnOnce() -> Result<T, ItemError>) -> Result<T
 }
 
 #[cold]
-fn panicked(payload: &(dyn Any + Send)) -> ItemError {
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> ItemError {
     let message = if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {
@@ -318,11 +236,11 @@ fn panicked(payload: &(dyn Any + Send)) -> ItemError {
         "(a panic whose payload is no text)".to_owned()
     };
     let (location, backtrace) = LAST_PANIC.take().unwrap_or_default();
-    ItemError::Panicked {
+    ItemError::Panicked(Box::new(Panic {
         message,
         location,
         backtrace,
-    }
+    }))
 }
 
 type PanicNote = (Option<String>, Option<String>);

@@ -109,7 +109,7 @@ impl Driver {
     /// The same for one message.
     pub(crate) fn submit_one(&mut self, core: &Core, mut ready: Ready) -> Result<(), TaskError> {
         self.expect(ready.ticket.batch, 1)?;
-        match self.hungriest() {
+        match self.hungriest(core) {
             Some(seat) if self.pending.is_empty() => {
                 self.send(core, seat, std::slice::from_mut(&mut ready));
             }

@@ -44,8 +44,9 @@ impl Rank {
 }
 
 impl Driver {
-    /// The worker with the fewest messages in flight that wants more; among equals in turn.
-    pub(super) fn hungriest(&mut self) -> Option<usize> {
+    /// The worker with the fewest messages in flight that wants more; among equals one that is
+    /// awake, else in turn.
+    pub(super) fn hungriest(&mut self, core: &Core) -> Option<usize> {
         let count = self.seats.len();
         let start = self.next_seat;
         let best = (start..count)
@@ -53,7 +54,17 @@ impl Driver {
             .filter(|seat| self.wants(*seat) > 0)
             .min_by_key(|seat| {
                 let seat = &self.seats[*seat];
-                (seat.phase != SeatPhase::Up, seat.in_flight.len())
+                let parked = core
+                    .control
+                    .page(seat.index)
+                    .vitals
+                    .parked
+                    .load(Ordering::Relaxed);
+                (
+                    seat.phase != SeatPhase::Up,
+                    seat.in_flight.len(),
+                    parked != 0,
+                )
             })?;
         self.next_seat = if best + 1 == count { 0 } else { best + 1 };
         Some(best)

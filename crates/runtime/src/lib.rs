@@ -44,6 +44,7 @@ pub mod fuzzing;
 mod handle;
 mod init;
 mod job;
+mod manager;
 mod map;
 mod mapped;
 mod options;
@@ -75,6 +76,7 @@ pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
 pub use handle::Handle;
 pub use init::init;
+pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartError};
 pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
@@ -87,6 +89,7 @@ pub use timings::{ProcessTimings, Stages};
 ///
 /// Every pool that is built does it; this is for doing it by hand.
 pub mod cleanup {
+    pub use crate::manager::sweep as sweep_managers;
     pub use forkyard_os::segment::{Leftover, SegmentError, SegmentName, leftovers, sweep};
 }
 

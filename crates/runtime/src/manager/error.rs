@@ -22,6 +22,9 @@ pub enum ManagerStartError {
     /// No socket could be set up in the folder for temporary files.
     #[error("the manager's socket could not be set up: {0}")]
     Socket(String),
+    /// It was started, but could not be called.
+    #[error("the manager was started but cannot be called: {0}")]
+    FirstCall(ManagerError),
     /// The name of the folder for temporary files is too long to have a socket in it.
     #[error(
         "a socket in {folder} would have a name of {bytes} bytes, and the system takes {limit} at \

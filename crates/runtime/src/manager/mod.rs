@@ -172,11 +172,16 @@ impl<T: Send + 'static> Manager<T> {
         A: Serialize + DeserializeOwned + 'static,
     {
         let (site, owner) = owner::start(builder, make, argument)?;
-        Ok(Self {
+        let manager = Self {
             site,
             owner: Some(owner),
             of: PhantomData,
-        })
+        };
+        // From here on its process takes calls, and a death of it is that of the task that does.
+        manager
+            .is_poisoned()
+            .map_err(ManagerStartError::FirstCall)?;
+        Ok(manager)
     }
 
     /// Calls `f` on the value, in the manager's process, and waits for what it returns.

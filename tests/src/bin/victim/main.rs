@@ -9,6 +9,7 @@ mod arena;
 mod crash;
 mod death;
 mod leaks;
+mod manager;
 mod memory;
 mod scribble;
 mod search;
@@ -42,6 +43,7 @@ fn main() {
         crash::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
+        manager::SCENARIOS,
         memory::SCENARIOS,
         scribble::SCENARIOS,
         search::SCENARIOS,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forkyard_os::process::Signal;
 use tests::victim::send;
-use tests::{Ended, Way, census, patience, victim};
+use tests::{Ended, Victim, Way, census, patience, victim};
 
 fn temporary_files(ended: &Ended) -> Vec<std::ffi::OsString> {
     census::entries(ended.folder().join("t"))
@@ -73,6 +73,9 @@ tests::on_every_way! {
         assert!(ended.status.success(), "{}", ended.stderr);
         ended.left_nothing();
         left_no_folder(&ended);
+    };
+    case_29_a_forked_child_calls_by_lines_of_its_own => |way| {
+        Victim::new(env!("CARGO_BIN_EXE_rough")).arg("manager").on(way).passes();
     };
     an_interrupt_is_the_programs_own => interrupted;
 }

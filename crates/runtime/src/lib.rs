@@ -19,7 +19,7 @@
 //! They travel over one of two paths with one interface ([`Transport`]): encoded into lanes
 //! in shared memory, or encoded and sent through pipes. Large data need not travel at all:
 //! see [`Arena`], [`Owned`] and [`Shared`]. What tasks change together is in [`state`]: cells,
-//! mutexes, events, semaphores, barriers, queues.
+//! mutexes, events, semaphores, barriers, queues. What has no fixed size lives in a [`Manager`].
 //!
 //! Not here: threads inside a process (take rayon), processes on other machines, and state
 //! that tasks capture.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -144,22 +144,26 @@ impl Site {
         }
     }
 
+    /// This manager as the calling process sees it: a forked child has no use for its parent's
+    /// lines.
+    pub(super) fn here(self: &Arc<Self>) -> Arc<Self> {
+        if self.birth.is_here() {
+            Arc::clone(self)
+        } else {
+            site(self.folder.clone(), self.pid, self.token)
+        }
+    }
+
     /// A line that nobody uses: one that was kept, or a new one.
     fn line(&self, deadline: Option<Instant>) -> Result<Line, ManagerError> {
-        if self.birth.is_here() {
-            if let Some(line) = lock(&self.idle).pop() {
-                return Ok(line);
-            }
-        } else {
-            // What a forked child has of it is its parent's: it takes a line of its own.
-            return site_here(self).line(deadline);
+        if let Some(line) = lock(&self.idle).pop() {
+            return Ok(line);
         }
         let attachment = self.attachment()?;
         if !attachment.is_same_build() {
             return Err(ManagerError::OtherBuild);
         }
-        let line = UnixStream::connect(folder::socket_in(&self.folder))
-            .map_err(|error| self.verdict(&error))?;
+        let line = dial(&self.folder).map_err(|error| self.verdict(&error))?;
         let mut line = Line {
             from: BufReader::new(line),
             buffer: Vec::new(),
@@ -198,8 +202,16 @@ impl Site {
         }
     }
 
-    /// Why a line has failed: who is gone.
+    /// Why a line has failed: who is gone. A manager that is gone need not be remembered.
     fn verdict(&self, error: &io::Error) -> ManagerError {
+        let verdict = self.who_is_gone(error);
+        if matches!(verdict, ManagerError::Ended | ManagerError::Died { .. }) {
+            forget(self);
+        }
+        verdict
+    }
+
+    fn who_is_gone(&self, error: &io::Error) -> ManagerError {
         use io::ErrorKind;
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => return ManagerError::TimedOut,
@@ -244,9 +256,14 @@ impl Site {
     }
 }
 
-/// The same manager as a forked child sees it.
-fn site_here(inherited: &Site) -> Arc<Site> {
-    site(inherited.folder.clone(), inherited.pid, inherited.token)
+/// Connects to a manager's socket, through whatever signals.
+fn dial(folder: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(folder::socket_in(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 /// Whether a process is gone, or is so in a moment.

@@ -10,14 +10,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Manager, ManagerError, ManagerStartError};
 use crate::{PoolBuilder, trampoline};
 
-/// What can be a key of a [`Dict`].
-pub trait Key: Eq + Hash + Serialize + DeserializeOwned + Send + 'static {}
-impl<K: Eq + Hash + Serialize + DeserializeOwned + Send + 'static> Key for K {}
-
-/// What can be a value of a [`Dict`] or an item of a [`List`](crate::List).
-pub trait Item: Serialize + DeserializeOwned + Send + 'static {}
-impl<V: Serialize + DeserializeOwned + Send + 'static> Item for V {}
-
 /// A map in a process of its own: a [`Manager`] of a `HashMap`, with the usual calls.
 ///
 /// Each method is one call, and so whole. What reads and then writes belongs into one:
@@ -46,12 +38,13 @@ impl<V: Serialize + DeserializeOwned + Send + 'static> Item for V {}
 /// assert_eq!(counts.snapshot()?.values().sum::<u64>(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// # Errors
-/// [`ManagerError`], of every method.
 pub struct Dict<K, V>(Manager<HashMap<K, V>>);
 
-impl<K: Key, V: Item> Dict<K, V> {
+impl<K, V> Dict<K, V>
+where
+    K: Eq + Hash + Serialize + DeserializeOwned + Send + 'static,
+    V: Serialize + DeserializeOwned + Send + 'static,
+{
     /// Starts an empty one.
     ///
     /// # Errors
@@ -197,14 +190,14 @@ impl<K: Key, V: Item> Dict<K, V> {
     }
 }
 
-fn update<K: Key, V, F, Out>(map: &mut HashMap<K, V>, key: &K) -> Option<Out>
+fn update<K: Eq + Hash, V, F, Out>(map: &mut HashMap<K, V>, key: &K) -> Option<Out>
 where
     F: Fn(&mut V) -> Out + Copy + 'static,
 {
     map.get_mut(key).map(trampoline::conjure::<F>())
 }
 
-fn merge_all<K: Key, V, F>(map: &mut HashMap<K, V>, pairs: Vec<(K, V)>)
+fn merge_all<K: Eq + Hash, V, F>(map: &mut HashMap<K, V>, pairs: Vec<(K, V)>)
 where
     F: Fn(&mut V, V) + Copy + 'static,
 {

@@ -27,16 +27,14 @@ pub enum ManagerStartError {
     FirstCall(ManagerError),
     /// The name of the folder for temporary files is too long to have a socket in it.
     #[error(
-        "a socket in {folder} would have a name of {bytes} bytes, and the system takes {limit} at \
-         most; set TMPDIR to a folder with a shorter name"
+        "a socket in {folder} would have a name of {bytes} bytes, which is more than the system \
+         takes; set TMPDIR to a folder with a shorter name"
     )]
     PathTooLong {
         /// The folder for temporary files.
         folder: PathBuf,
         /// Bytes of the socket's name there.
         bytes: usize,
-        /// The most that a socket's name may have.
-        limit: usize,
     },
 }
 

@@ -7,19 +7,19 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use forkyard_os::process::user_id;
 use forkyard_os::segment::SegmentName;
+
+/// Only this user may enter.
+const MODE: u32 = 0o700;
 
 /// The socket within its folder.
 const SOCKET: &str = "s";
-
-/// The most bytes that a socket's name may have: `sun_path` less the zero at its end.
-const MOST_NAME: usize = if cfg!(target_os = "macos") { 103 } else { 107 };
 
 /// The folder of the manager that this process is.
 static OURS: Mutex<Ours> = Mutex::new(Ours::None);
@@ -37,7 +37,7 @@ enum Ours {
 #[derive(Debug)]
 pub(super) enum FolderError {
     /// Its name would have so many bytes.
-    TooLong(usize, usize),
+    TooLong(usize),
     /// The system refused.
     Os(&'static str, io::Error),
 }
@@ -63,9 +63,8 @@ pub(super) fn socket_in(folder: &Path) -> PathBuf {
 /// Makes the folder of the manager that this process is, and a socket to be called on.
 pub(super) fn open(folder: &Path) -> Result<UnixListener, FolderError> {
     let socket = socket_in(folder);
-    let bytes = socket.as_os_str().as_bytes().len();
-    if bytes > MOST_NAME {
-        return Err(FolderError::TooLong(bytes, MOST_NAME));
+    if SocketAddr::from_pathname(&socket).is_err() {
+        return Err(FolderError::TooLong(socket.as_os_str().len()));
     }
     // Held until the folder is noted: whoever takes it away waits so long.
     let mut ours = OURS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +73,7 @@ pub(super) fn open(folder: &Path) -> Result<UnixListener, FolderError> {
         return Err(FolderError::Os("making its folder", ending));
     }
     DirBuilder::new()
-        .mode(0o700)
+        .mode(MODE)
         .create(folder)
         .map_err(|error| FolderError::Os("making its folder", error))?;
     *ours = Ours::At(folder.to_owned());
@@ -121,7 +120,11 @@ pub fn sweep() -> io::Result<Vec<PathBuf>> {
         // One that goes away meanwhile is no error.
         let Ok(entry) = entry else { continue };
         let folder = entry.path();
-        let named = segment_of(&folder).filter(|_| entry.file_type().is_ok_and(|t| t.is_dir()));
+        // Whatever else is called so, another user's included, is none of ours.
+        let is_ours = |found: fs::Metadata| {
+            found.is_dir() && found.mode() & 0o777 == MODE && found.uid() == user_id()
+        };
+        let named = segment_of(&folder).filter(|_| entry.metadata().is_ok_and(is_ours));
         let Some(name) = named else { continue };
         // Another container may share the folder but not the process ids: ask at the socket.
         if name.creator_is_alive() || UnixStream::connect(socket_in(&folder)).is_ok() {
@@ -154,7 +157,8 @@ mod tests {
         let theirs = SegmentName::parse("/fy-1-0-123456789").expect("a name");
         for name in [&mine, &theirs] {
             remove(&of(name));
-            fs::create_dir(of(name)).expect("a folder");
+            let made = DirBuilder::new().mode(MODE).create(of(name));
+            made.expect("a folder");
         }
         let swept = sweep().expect("it can be read");
         assert!(swept.contains(&of(&theirs)));

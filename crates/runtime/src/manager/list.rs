@@ -5,7 +5,6 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::dict::Item;
 use super::{Manager, ManagerError, ManagerStartError};
 use crate::{PoolBuilder, trampoline};
 
@@ -32,7 +31,10 @@ use crate::{PoolBuilder, trampoline};
 /// ```
 pub struct List<T>(Manager<Vec<T>>);
 
-impl<T: Item> List<T> {
+impl<T> List<T>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+{
     /// Starts an empty one.
     ///
     /// # Errors

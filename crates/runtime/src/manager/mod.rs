@@ -296,15 +296,17 @@ impl<T> Manager<T> {
             let put = || codec::encode_to_vec(argument, buffer);
             guarded(put).map_err(ManagerError::EncodeArgument)
         };
-        self.site.call(&request, put, |status, bytes| match status {
-            frame::STATUS_VALUE => {
-                guarded(|| codec::decode(bytes)).map_err(ManagerError::DecodeResult)
-            }
-            _ => Err(codec::decode::<Refusal>(bytes).map_or_else(
-                |error| ManagerError::Refused(format!("its reason cannot be decoded: {error}")),
-                |why| why.at_caller(std::any::type_name::<T>()),
-            )),
-        })
+        self.site
+            .here()
+            .call(&request, put, |status, bytes| match status {
+                frame::STATUS_VALUE => {
+                    guarded(|| codec::decode(bytes)).map_err(ManagerError::DecodeResult)
+                }
+                _ => Err(codec::decode::<Refusal>(bytes).map_or_else(
+                    |error| ManagerError::Refused(format!("its reason cannot be decoded: {error}")),
+                    |why| why.at_caller(std::any::type_name::<T>()),
+                )),
+            })
     }
 }
 

@@ -96,10 +96,9 @@ where
 
 fn no_socket(error: NoSocket) -> ManagerStartError {
     match error {
-        NoSocket::TooLong(bytes, limit) => ManagerStartError::PathTooLong {
+        NoSocket::TooLong(bytes) => ManagerStartError::PathTooLong {
             folder: std::env::temp_dir(),
             bytes,
-            limit,
         },
         NoSocket::Os(why) => ManagerStartError::Socket(why),
     }

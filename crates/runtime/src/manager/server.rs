@@ -67,7 +67,7 @@ pub(super) struct Orders {
 /// Why there is no socket, as it crosses.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum NoSocket {
-    TooLong(usize, usize),
+    TooLong(usize),
     Os(String),
 }
 
@@ -104,7 +104,7 @@ pub(super) fn prepare<T: Send + 'static>(orders: &Orders, value: T) -> Result<i3
         poisoned: AtomicBool::new(false),
     });
     let listener = folder::open(&orders.folder).map_err(|error| match error {
-        FolderError::TooLong(bytes, limit) => NoSocket::TooLong(bytes, limit),
+        FolderError::TooLong(bytes) => NoSocket::TooLong(bytes),
         FolderError::Os(what, error) => {
             NoSocket::Os(format!("{what}, {}: {error}", orders.folder.display()))
         }

@@ -2,6 +2,7 @@
 //! manager that is gone; and whoever is killed, no process, segment or folder is left.
 #![forbid(unsafe_code)]
 
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use forkyard_os::process::Signal;
@@ -39,6 +40,15 @@ fn all_killed(way: Way) {
     let ended = victim.wait();
     ended.was_killed_by(Signal::Kill);
     let tmp = ended.folder().join("t");
+    // A process of several threads that was killed can be heard for a moment after it is no
+    // longer seen, and then it is no leftover.
+    let silent = patience::within(Duration::from_secs(1), || {
+        let mut folders = census::entries(&tmp).into_iter();
+        folders
+            .all(|folder| UnixStream::connect(tmp.join(folder).join("s")).is_err())
+            .then_some(())
+    });
+    assert!(silent.is_some(), "a dead manager answers");
     victim!(way, "manager/dict")
         .env("TMPDIR", tmp.display())
         .passes();

@@ -89,7 +89,7 @@ pub use timings::{ProcessTimings, Stages};
 ///
 /// Every pool that is built does it; this is for doing it by hand.
 pub mod cleanup {
-    pub use crate::manager::sweep as sweep_managers;
+    pub use crate::manager::{leftovers as manager_leftovers, sweep as sweep_managers};
     pub use forkyard_os::segment::{Leftover, SegmentError, SegmentName, leftovers, sweep};
 }
 

@@ -98,12 +98,37 @@ pub(super) fn remove(folder: &Path) {
     let _ = fs::remove_dir(folder);
 }
 
-/// Removes the folders of managers that were killed together with their owners from the folder
-/// for temporary files; returns which. Every manager that is started does it; this is for doing
-/// it by hand.
+/// The folders of managers that were killed together with their owners, in the folder for
+/// temporary files.
 ///
-/// A folder is left alone while the process that it is named after lives, or somebody answers
-/// at its socket.
+/// A folder is left out while the process that it is named after lives, or somebody answers at
+/// its socket.
+///
+/// # Errors
+/// When the folder for temporary files cannot be read.
+pub fn leftovers() -> io::Result<Vec<PathBuf>> {
+    // Whatever else is called so, another user's included, is none of ours.
+    let is_ours = |found: fs::Metadata| {
+        found.is_dir() && found.mode() & 0o777 == MODE && found.uid() == user_id()
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(std::env::temp_dir())? {
+        // One that goes away meanwhile is no error.
+        let Ok(entry) = entry else { continue };
+        let folder = entry.path();
+        let named = segment_of(&folder).filter(|_| entry.metadata().is_ok_and(is_ours));
+        let Some(name) = named else { continue };
+        // Another container may share the folder but not the process ids: ask at the socket.
+        if !name.creator_is_alive() && UnixStream::connect(socket_in(&folder)).is_err() {
+            found.push(folder);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Removes what [`leftovers`] finds; returns what was removed. Every manager that is started
+/// does it; this is for doing it by hand.
 ///
 /// # Errors
 /// When the folder for temporary files cannot be read.
@@ -115,26 +140,11 @@ pub(super) fn remove(folder: &Path) {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn sweep() -> io::Result<Vec<PathBuf>> {
-    let mut swept = Vec::new();
-    for entry in fs::read_dir(std::env::temp_dir())? {
-        // One that goes away meanwhile is no error.
-        let Ok(entry) = entry else { continue };
-        let folder = entry.path();
-        // Whatever else is called so, another user's included, is none of ours.
-        let is_ours = |found: fs::Metadata| {
-            found.is_dir() && found.mode() & 0o777 == MODE && found.uid() == user_id()
-        };
-        let named = segment_of(&folder).filter(|_| entry.metadata().is_ok_and(is_ours));
-        let Some(name) = named else { continue };
-        // Another container may share the folder but not the process ids: ask at the socket.
-        if name.creator_is_alive() || UnixStream::connect(socket_in(&folder)).is_ok() {
-            continue;
-        }
-        remove(&folder);
-        if !folder.exists() {
-            swept.push(folder);
-        }
-    }
+    let mut swept = leftovers()?;
+    swept.retain(|folder| {
+        remove(folder);
+        !folder.exists()
+    });
     Ok(swept)
 }
 

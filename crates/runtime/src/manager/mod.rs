@@ -32,7 +32,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use dict::Dict;
 pub use error::{CallPanic, ManagerError, ManagerStartError};
-pub use folder::sweep;
+pub use folder::{leftovers, sweep};
 pub use list::List;
 
 pub(crate) use folder::take_folder_away;

@@ -6,7 +6,9 @@
     reason = "a floor touches shared words directly, without the layers it is a floor for"
 )]
 
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -113,6 +115,29 @@ pub fn futex_pair(rounds: u32) -> Measured {
                 ping.store(round, Ordering::Release);
                 park::wake(ping, 1);
                 sleep_until(pong, round);
+            })
+        },
+    )
+}
+
+/// A message of 32 bytes there and one of 24 back through a Unix-domain socket, between two
+/// processes that sleep for each: what a call of a manager writes, with nothing around it.
+#[must_use]
+pub fn socket_pair(rounds: u32) -> Measured {
+    let (mut ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+    with_peer(
+        || {
+            let mut call = [0; 32];
+            for _ in 0..rounds {
+                theirs.read_exact(&mut call).expect("a call");
+                theirs.write_all(&call[..24]).expect("an answer");
+            }
+        },
+        || {
+            let mut answer = [0; 24];
+            median_batch(u64::from(rounds), || {
+                ours.write_all(&[1; 32]).expect("a call");
+                ours.read_exact(&mut answer).expect("an answer");
             })
         },
     )

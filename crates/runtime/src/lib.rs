@@ -19,7 +19,7 @@
 //! They travel over one of two paths with one interface ([`Transport`]): encoded into lanes
 //! in shared memory, or encoded and sent through pipes. Large data need not travel at all:
 //! see [`Arena`], [`Owned`] and [`Shared`]. What tasks change together is in [`state`]: cells,
-//! mutexes, events, semaphores, barriers, queues.
+//! mutexes, events, semaphores, barriers, queues. What has no fixed size lives in a [`Manager`].
 //!
 //! Not here: threads inside a process (take rayon), processes on other machines, and state
 //! that tasks capture.
@@ -45,6 +45,7 @@ pub mod fuzzing;
 mod handle;
 mod init;
 mod job;
+mod manager;
 mod map;
 mod mapped;
 mod options;
@@ -77,6 +78,7 @@ pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
 pub use handle::{AsCompleted, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait};
 pub use init::init;
+pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartError};
 pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
@@ -89,6 +91,7 @@ pub use timings::{ProcessTimings, Stages};
 ///
 /// Every pool that is built does it; this is for doing it by hand.
 pub mod cleanup {
+    pub use crate::manager::{leftovers as manager_leftovers, sweep as sweep_managers};
     pub use forkyard_os::segment::{Leftover, SegmentError, SegmentName, leftovers, sweep};
 }
 

@@ -134,13 +134,18 @@ impl Pool {
     ///
     /// Results of handles that were not joined stay available to them.
     pub fn close(mut self) -> Report {
+        self.take_no_more();
+        self.end()
+    }
+
+    /// What was submitted is the last: workers end behind it, and are not replaced.
+    pub(crate) fn take_no_more(&self) {
         let mut driver = self.core.lock();
         if driver.phase == PoolPhase::Open {
             driver.phase = PoolPhase::Closing;
         }
         drop(driver);
         self.waker.wake();
-        self.end()
     }
 
     /// Ends the pool without finishing: raises the stop flag, and sends SIGTERM to workers

@@ -10,7 +10,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use forkyard::Pool;
+use forkyard::{Manager, Pool};
 use serde_bytes::ByteBuf;
 use tests::{census, gate};
 
@@ -37,6 +37,7 @@ fn main() {
         .start_method(word().parse().expect("a start method"));
     match scenario.as_str() {
         "fork" => forked(&builder.build().expect("a pool")),
+        "manager" => forked_manager(&builder),
         "interrupts" => interrupted(&builder),
         other => panic!("there is no scenario {other:?}"),
     }
@@ -80,6 +81,28 @@ fn forked(pool: &Pool) {
     drop(others);
     assert_eq!(handle.join(), Ok(5));
     works(pool);
+}
+
+/// A child that the program itself forks calls by lines of its own, at the same time as its
+/// parent does, and ends nothing.
+fn forked_manager(builder: &forkyard::PoolBuilder) {
+    let manager = Manager::start_on(builder.clone(), |n: u64| n, 1).expect("a manager");
+    let echo = |manager: &Manager<u64>, from: u64| {
+        (from..from + 500).all(|n| manager.call(|_, n: u64| n, n) == Ok(n))
+    };
+    assert!(echo(&manager, 0), "a line is kept");
+    let child = fork();
+    if child == 0 {
+        let is_right = echo(&manager, 1000);
+        // SAFETY: this process is a copy; its parent's manager is not reached by it again.
+        let copy = unsafe { std::ptr::read(&manager) };
+        drop(copy);
+        gate::say("child", is_right);
+        _exit(0)
+    }
+    assert!(echo(&manager, 2000));
+    assert_eq!(gate::hear("child"), "true");
+    assert!(echo(&manager, 3000));
 }
 
 /// Everything that a pool does, in a storm of signals that interrupt system calls.

@@ -24,7 +24,7 @@ use macos as platform;
 pub use birth::Birth;
 pub use exit::{EXIT_BYTES, Exit, ExitCause};
 pub use fork::{ForkError, Forked, fork};
-pub use pid::{Pid, is_alive};
+pub use pid::{Pid, is_alive, user_id};
 pub use platform::{set_name, start_time, thread_count};
 pub use reap::{reap, reap_any, reap_blocking};
 pub use signal::{Signal, kill, kill_self};

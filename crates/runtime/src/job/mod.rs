@@ -11,7 +11,7 @@
 mod chunk;
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkyard_os::clock::ticks;
@@ -247,6 +247,13 @@ type PanicNote = (Option<String>, Option<String>);
 
 thread_local! {
     static LAST_PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+    /// Whether this thread, though not the worker's first, reports its panics to a caller.
+    static REPORTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on panics of this thread, too, are silent and noted: it runs what others sent.
+pub(crate) fn report_panics_of_this_thread() {
+    REPORTS.set(true);
 }
 
 /// Makes panics of tasks silent in this worker (they are reported to the supervisor) and
@@ -255,7 +262,7 @@ pub(crate) fn install_panic_hook() {
     let before = std::panic::take_hook();
     let worker_thread = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() != worker_thread {
+        if std::thread::current().id() != worker_thread && !REPORTS.get() {
             before(info);
             return;
         }

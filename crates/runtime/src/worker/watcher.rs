@@ -22,6 +22,7 @@ pub(crate) fn start((pid, started): (Pid, u64), name: SegmentName, control: Cont
                 eprintln!("forkyard: a worker cannot watch its supervisor and ends: {error}");
             }
             unlink_all(&name, &control);
+            crate::manager::take_folder_away();
             exit_now(EXIT_ORPHANED)
         });
     if let Err(error) = watching {

@@ -10,6 +10,7 @@ mod calls;
 mod crash;
 mod death;
 mod leaks;
+mod manager;
 mod memory;
 mod scribble;
 mod search;
@@ -44,6 +45,7 @@ fn main() {
         crash::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
+        manager::SCENARIOS,
         memory::SCENARIOS,
         scribble::SCENARIOS,
         search::SCENARIOS,

@@ -46,7 +46,11 @@ impl Runner {
     fn tiny(&self, chunk: &str) -> Answer {
         let pool = self.pool(2, chunk.parse().expect("a chunk size"));
         let samples = bulk(self.arguments.seconds(), |items| {
-            let sum: u64 = pool.map(|n: u64| n + 1, 0..items).into_iter().flatten().sum();
+            let sum: u64 = pool
+                .map(|n: u64| n + 1, 0..items)
+                .into_iter()
+                .flatten()
+                .sum();
             assert_eq!(sum, items * (items + 1) / 2);
         });
         Answer::of("time", samples)

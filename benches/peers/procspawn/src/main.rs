@@ -80,7 +80,9 @@ fn crash(seconds: f64, deadline: Duration) -> Answer {
         let mut take = |name, mut handle: procspawn::JoinHandle<u64>| {
             let start = Instant::now();
             let result = handle.join_timeout(deadline);
-            let timed_out = result.as_ref().is_err_and(procspawn::SpawnError::is_timeout);
+            let timed_out = result
+                .as_ref()
+                .is_err_and(procspawn::SpawnError::is_timeout);
             answer.say(
                 name,
                 match result {
@@ -114,7 +116,11 @@ fn idle(workers: usize) -> Answer {
                 })
             })
             .collect();
-        pids.extend(handles.into_iter().map(|handle| handle.join().expect("a pid")));
+        pids.extend(
+            handles
+                .into_iter()
+                .map(|handle| handle.join().expect("a pid")),
+        );
         pids.sort_unstable();
         pids.dedup();
     }

@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_fails_says_why() {
-        let why = quietly(Command::new("/does/not/exist")).expect_err("it is not there");
+        let why = quietly(&mut Command::new("/does/not/exist")).expect_err("it is not there");
         assert!(why.contains("/does/not/exist"), "{why}");
         assert!(quietly(&mut Command::new("false")).is_err());
     }

@@ -23,9 +23,10 @@ use roster::{CONTESTANTS, Contestant, WORKS, Work};
 use samples::All;
 use toolbox::Toolbox;
 
+/// At most: on a busy machine there are as many rounds as fit into [`ENOUGH`].
 const WHOLE: Terms = Terms {
-    rounds: 4,
-    seconds: 0.2,
+    rounds: 5,
+    seconds: 0.1,
     deadline: 10.0,
 };
 const QUICK: Terms = Terms {
@@ -34,6 +35,8 @@ const QUICK: Terms = Terms {
     deadline: 3.0,
 };
 
+/// No round is begun that would probably not end by then.
+const ENOUGH: Duration = Duration::from_secs(330);
 /// How long a turn may take beyond its deadlines; one takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often is looked whether a turn is over.
@@ -71,7 +74,11 @@ fn measure(terms: Terms, page: &Path) -> Outcome {
         }
     }
     let start = Instant::now();
-    let all = rounds(terms, &toolbox, &folder)?;
+    let (all, done) = rounds(terms, &toolbox, &folder)?;
+    let terms = Terms {
+        rounds: done,
+        ..terms
+    };
     write(&folder.join("samples.json"), &samples::to_json(&all))?;
     let measured = Measured { terms, facts, all };
     // Beside the other target folders, wherever that is.
@@ -96,10 +103,15 @@ fn measure(terms: Terms, page: &Path) -> Outcome {
 /// How the reason of a turn begins that went wrong.
 const FAILED: &str = "failed: ";
 
-/// All turns of all rounds.
-fn rounds(terms: Terms, toolbox: &Toolbox, folder: &Path) -> Result<All, String> {
+/// All turns of all rounds, and how many rounds there were.
+fn rounds(terms: Terms, toolbox: &Toolbox, folder: &Path) -> Result<(All, usize), String> {
     let mut all = All::new();
+    let start = Instant::now();
     for round in 0..terms.rounds {
+        if round > 0 && start.elapsed() + start.elapsed() / round as u32 > ENOUGH {
+            println!("peers: {round} rounds have to do, the machine is busy");
+            return Ok((all, round));
+        }
         for work in WORKS {
             println!(
                 "peers: round {} of {}: {}",
@@ -130,7 +142,7 @@ fn rounds(terms: Terms, toolbox: &Toolbox, folder: &Path) -> Result<All, String>
             }
         }
     }
-    Ok(all)
+    Ok((all, terms.rounds))
 }
 
 /// One contestant at one work; the inner error is the contestant's, the outer one ours.

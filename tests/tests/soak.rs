@@ -18,7 +18,7 @@ fn soak(way: Way, starts: u32, limit: Duration) {
 
 tests::on_every_way! {
     /// Descriptors, memory, segments, zombies, threads and processes, over 200 worker starts.
-    two_hundred_starts_leave_nothing => |way| soak(way, 200, Duration::from_secs(120));
+    two_hundred_starts_leave_nothing => |way| soak(way, 200, Duration::from_secs(240));
 }
 
 #[test]

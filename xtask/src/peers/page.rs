@@ -50,8 +50,9 @@ const TERMS: &str = "\
 * **In turns.** For each work all take their turn, then all again in the next round, and each turn is
   a process of its own; each round another begins. Shown are the median and the quartiles of all
   samples.
-* **The machine is shared.** Other work may have run on it at the same time. It hits all alike, as
-  they take turns, but single figures would be lower on a quiet machine: look at the ratios.
+* **The machine is shared.** Other work may have run on it at the same time; the load when it began
+  is told above. Taking turns spreads that over all, but does not take it away: with a load beyond the
+  cores, figures are higher than on a quiet machine, quartiles are far apart, and ratios are coarse.
 * **Encoding.** Python's pools pickle; forkyard's copy path and procspawn's encode with serde
   (bincode and postcard), byte strings as one piece in both. The sender's bytes are there already and
   are not copied for the task by anything but the peer.

@@ -10,8 +10,9 @@ use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::idle::{self, Idle};
 use crate::samples::median_batch;
 use forkyard_os::park;
 use forkyard_os::process::{Forked, Pid, exit_now, fork, reap_blocking};
@@ -39,6 +40,40 @@ impl Words {
         assert!(index < 32);
         // SAFETY: inside the page of the mapping, aligned to 128; an AtomicU32 may be shared.
         unsafe { self.memory.as_ptr().add(index * 128).cast().as_ref() }
+    }
+}
+
+/// A child that ends at once, forked and waited for; the median of so many.
+#[must_use]
+pub fn fork_and_wait(runs: usize) -> Measured {
+    let one = || {
+        let start = Instant::now();
+        let _ = with_peer(|| {}, Measured::default);
+        start.elapsed()
+    };
+    let mut all: Vec<Duration> = (0..=runs).map(|_| one()).skip(1).collect();
+    all.sort_unstable();
+    (all[runs / 2], 1)
+}
+
+/// The memory of a forked child that does nothing but wait.
+#[must_use]
+pub fn idle_child() -> Idle {
+    let words = Words::new();
+    match fork().expect("floors are measured before there are threads") {
+        Forked::Child => {
+            while words.word(0).load(Ordering::Relaxed) == 0 {
+                let _ = park::wait(words.word(0), 0, Some(Duration::from_secs(1)));
+            }
+            exit_now(0)
+        }
+        Forked::Parent(pid) => {
+            let found = idle::of(pid.as_raw().cast_unsigned());
+            words.word(0).store(1, Ordering::Relaxed);
+            park::wake(words.word(0), 1);
+            let _ = reap_blocking(pid);
+            found
+        }
     }
 }
 

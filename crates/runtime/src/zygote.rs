@@ -31,6 +31,7 @@ enum Next {
 /// Serves until the supervisor is gone.
 pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
     become_worker();
+    let _ = worker::cores();
     let Ok(children) = ChildEvents::install() else {
         exit_now(EXIT_NOT_ATTACHED)
     };

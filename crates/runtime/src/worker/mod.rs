@@ -14,8 +14,8 @@ mod pipe;
 mod watcher;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forkyard_os::clock::{now_ns, ticks};
@@ -36,6 +36,13 @@ use ledger::Ledger;
 
 /// How long a worker or the supervisor spins before it sleeps, in turns of some 50 ns.
 pub(crate) const MOST_SPIN_TURNS: u32 = 1000;
+
+/// How many cores this process may keep busy. To ask takes some files, so it is asked once; a
+/// zygote asks before it forks, for all its workers.
+pub(crate) fn cores() -> u32 {
+    static CORES: OnceLock<u32> = OnceLock::new();
+    *CORES.get_or_init(|| u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX))
+}
 
 /// Is worker `index` of the pool that `attachment` leads to, to the end of the process.
 pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {

@@ -18,6 +18,7 @@ mod setup;
 mod shutdown;
 mod signals;
 mod sizes;
+mod soak;
 mod start;
 mod state;
 mod stress;
@@ -52,6 +53,7 @@ fn main() {
         shutdown::SCENARIOS,
         signals::SCENARIOS,
         sizes::SCENARIOS,
+        soak::SCENARIOS,
         start::SCENARIOS,
         state::SCENARIOS,
         stress::SCENARIOS,

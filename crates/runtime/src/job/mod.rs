@@ -50,8 +50,8 @@ pub(crate) enum ItemError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Panic {
     pub(crate) message: String,
-    location: Option<String>,
-    backtrace: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) backtrace: Option<String>,
 }
 
 impl ItemError {

@@ -172,14 +172,10 @@ impl Refusal {
     /// The same as the caller sees it.
     pub(super) fn at_caller(self, expected: &str) -> ManagerError {
         match self {
-            Self::Item(ItemError::Panicked {
-                message,
-                location,
-                backtrace,
-            }) => ManagerError::Panicked(Box::new(CallPanic {
-                message,
-                location,
-                backtrace,
+            Self::Item(ItemError::Panicked(panic)) => ManagerError::Panicked(Box::new(CallPanic {
+                message: panic.message,
+                location: panic.location,
+                backtrace: panic.backtrace,
             })),
             Self::Item(ItemError::Decode(why)) => ManagerError::DecodeArgument(why),
             Self::Item(ItemError::Encode(why) | ItemError::SharedMemory(why)) => {

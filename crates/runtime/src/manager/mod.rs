@@ -315,7 +315,7 @@ fn guarded<R>(body: impl FnOnce() -> Result<R, codec::CodecError>) -> Result<R, 
     caught(|| body().map_err(|error| ItemError::Decode(error.to_string()))).map_err(|error| {
         match error {
             ItemError::Decode(why) => why,
-            ItemError::Panicked { message, .. } => format!("it panicked: {message}"),
+            ItemError::Panicked(panic) => format!("it panicked: {}", panic.message),
             other => format!("{other:?}"),
         }
     })

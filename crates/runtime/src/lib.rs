@@ -69,13 +69,13 @@ pub use arena::{
 };
 pub use builder::PoolBuilder;
 pub use context::{Context, context};
-pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
+pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
 pub use handle::Handle;
 pub use init::init;
-pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
+pub use options::{ChunkSize, OnCrash, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
 pub use state::{

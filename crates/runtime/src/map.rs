@@ -1,6 +1,7 @@
 //! Many items over one pool: cut into messages, sent as workers get room, taken as they come.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use forkyard_shm::lane::Message;
@@ -52,6 +53,13 @@ pub(crate) struct Dispatch<'a> {
 
 impl<'a> Dispatch<'a> {
     pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize) -> Self {
+        let terms = core.options.terms;
+        // Of what is lost with its worker, one item must not stand for others.
+        let chunk = if terms.one_by_one() {
+            ChunkSize::Items(NonZeroUsize::MIN)
+        } else {
+            chunk
+        };
         Self {
             core,
             message: Message {
@@ -59,7 +67,7 @@ impl<'a> Dispatch<'a> {
                 ..Message::default()
             },
             chunk,
-            batch: core.lock().open_batch(entry),
+            batch: core.lock().open_batch(entry, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
             refused: None,
@@ -74,6 +82,7 @@ impl<'a> Dispatch<'a> {
 
     /// Makes every message one of a search.
     pub(crate) fn searching(mut self, round: u32, mode: u16, stop: &'a dyn Fn() -> bool) -> Self {
+        self.core.lock().is_a_search(self.batch);
         self.message.round = round;
         self.message.status = mode;
         self.stop = Some(stop);

@@ -203,7 +203,7 @@ impl Driver {
     }
 
     /// Up to `most` messages that a worker has not begun, in their order.
-    fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
+    pub(super) fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
         let in_flight = &mut seat.in_flight;

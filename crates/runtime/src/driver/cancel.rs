@@ -5,6 +5,10 @@ use std::time::Instant;
 use super::stop::Why;
 use super::{Core, Driver};
 use crate::error::TaskError;
+use crate::parcel::Ready;
+
+/// How often it is tried to take back what is about to be begun, but is not.
+const TRIES: u32 = 100;
 
 /// What a cancellation has met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,39 +67,53 @@ impl Driver {
 
     /// Cancels a message that is in flight.
     fn cancel_sent(&mut self, core: &Core, index: usize, nth: usize) -> Cancelled {
+        for _ in 0..TRIES {
+            if self.take_out(core, index, nth) {
+                return Cancelled::NeverRan;
+            }
+            let link = &self.seats[index].link;
+            if link.is_begun(nth, &core.control, index) {
+                return self.cancel_begun(core, index, nth);
+            }
+            // It was about to be begun, and then was not.
+            std::hint::spin_loop();
+        }
+        self.cancel_begun(core, index, nth)
+    }
+
+    /// Takes a message out of a worker's line, if it was not begun, and resolves it. Whether it did.
+    fn take_out(&mut self, core: &Core, index: usize, nth: usize) -> bool {
         let Some(ticket) = self.seats[index].in_flight.get(nth).map(|sent| sent.ticket) else {
-            return Cancelled::Done;
+            return false;
         };
         let behind = self.seats[index].in_flight.len() - nth;
         let mut back = self.recall(index, behind);
         if self.seats[index].in_flight.len() <= nth {
             // It is among them, unless it was torn, and has its error.
-            let ours = |(batch, first)| (batch, first) == (ticket.batch, ticket.first);
-            let ours = back
-                .iter()
-                .position(|ready| ours((ready.ticket.batch, ready.ticket.first)));
-            if let Some(at) = ours {
+            let name = (ticket.batch, ticket.first);
+            let ours = |ready: &Ready| (ready.ticket.batch, ready.ticket.first) == name;
+            if let Some(at) = back.iter().position(ours) {
                 back.remove(at);
                 self.refuse(ticket, TaskError::Cancelled);
             }
             self.send_again(core, index, back);
-            return Cancelled::NeverRan;
+            return true;
         }
         self.send_again(core, index, back);
         let seat = &mut self.seats[index];
         let passed = seat.link.pass_over(nth..nth + 1, &core.control, index);
         seat.careful |= seat.link.is_skipping();
-        if !passed.is_empty() {
-            seat.in_flight[nth].extra = None;
-            self.disown(index, nth);
-            self.refuse(ticket, TaskError::Cancelled);
-            return Cancelled::NeverRan;
+        if passed.is_empty() {
+            return false;
         }
-        self.cancel_begun(core, index, nth)
+        seat.in_flight[nth].extra = None;
+        self.disown(index, nth);
+        self.refuse(ticket, TaskError::Cancelled);
+        true
     }
 
     /// Puts messages back to the end of the line that they were taken from.
-    fn send_again(&mut self, core: &Core, index: usize, mut messages: Vec<crate::parcel::Ready>) {
+    fn send_again(&mut self, core: &Core, index: usize, mut messages: Vec<Ready>) {
         if !messages.is_empty() {
             self.send(core, index, &mut messages);
         }
@@ -113,18 +131,17 @@ impl Driver {
         if nth >= seat.in_flight.len() {
             return Cancelled::Done;
         }
-        let stopping = seat.stop.as_ref().map(|stop| stop.is_of(number));
-        match stopping {
-            // Whatever it is stopped for, it is on its way.
-            Some(true) => return Cancelled::Running,
-            // Its worker is about to be killed anyway.
-            Some(false) => {
-                if let Some(ticket) = self.disown(index, nth) {
-                    self.refuse(ticket, TaskError::Cancelled);
-                }
-                return Cancelled::Running;
+        let stop = seat.stop.as_ref();
+        if stop.is_some_and(|stop| stop.is_of(number)) {
+            return Cancelled::Running; // whatever it is stopped for, it is on its way
+        }
+        // A worker that is about to be killed anyway; or one that cannot be asked about this
+        // message without being asked about others.
+        if stop.is_some() || !seat.link.is_begun(nth, &core.control, index) {
+            if let Some(ticket) = self.disown(index, nth) {
+                self.refuse(ticket, TaskError::Cancelled);
             }
-            None => {}
+            return Cancelled::Running;
         }
         let now = Instant::now();
         self.begin_stop(core, index, nth, Why::Cancelled, now);
@@ -148,7 +165,7 @@ impl Driver {
             )
         });
         let pending = self.pending.iter();
-        let waits = |ready: &crate::parcel::Ready| ready.ticket.batch == batch;
+        let waits = |ready: &Ready| ready.ticket.batch == batch;
         match sent.max() {
             Some(sent) => sent,
             None if pending.into_iter().any(waits) => Whereabouts::Pending,

@@ -1,6 +1,7 @@
 //! Taking results.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use forkyard_os::process::{Signal, kill};
 use forkyard_shm::arena::Descriptor;
@@ -61,6 +62,9 @@ impl Driver {
         let seat = &mut self.seats[index];
         seat.phase = SeatPhase::Up;
         self.failed_starts = 0;
+        if self.has_terms {
+            core.look_by(self, Instant::now()); // what it was sent before begins now
+        }
         if self.seats.iter().all(|seat| seat.phase == SeatPhase::Up) {
             self.start_failure = None; // all is well again
         }

@@ -206,6 +206,9 @@ impl Driver {
     pub(super) fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
+        if seat.phase == SeatPhase::Ending {
+            return taken; // the youngest is its pill
+        }
         let in_flight = &mut seat.in_flight;
         let retracted = seat.link.retract(most, |mut parcel| {
             if let Some(sent) = in_flight.pop_back() {

@@ -22,7 +22,7 @@ use forkyard_os::process::{Signal, kill};
 use forkyard_shm::Round;
 
 use super::abort::{TERM_TO_KILL, signal_pid};
-use super::{Core, Driver, SeatPhase};
+use super::{Core, Driver, Seat, SeatPhase};
 use crate::error::{TaskError, TaskTimeout};
 use crate::parcel::Ready;
 use crate::time::later;
@@ -31,8 +31,16 @@ use crate::time::later;
 /// than the message may take, is stopped, or does not tell the truth.
 const LATE: Duration = Duration::from_secs(5);
 
+/// Between two looks at a worker that is still starting. (Whoever drives notices it sooner.)
+const STARTING: Duration = Duration::from_millis(20);
+
 /// Until a worker is tried again whose process id is not known yet.
 const UNKNOWN_PID: Duration = Duration::from_millis(20);
+
+/// Whether a worker may be at a message.
+fn is_at_work(seat: &Seat) -> bool {
+    matches!(seat.phase, SeatPhase::Up | SeatPhase::Ending)
+}
 
 /// Why a message is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +190,12 @@ impl Driver {
             return next;
         };
         let Some(clock) = self.clock_of(core, index, now) else {
-            return next.into_iter().chain([later(now, limit)]).min();
+            let look = if is_at_work(&self.seats[index]) {
+                limit
+            } else {
+                limit.max(STARTING)
+            };
+            return next.into_iter().chain([later(now, look)]).min();
         };
         let due = match clock.begun {
             Some(begun) => later(begun, limit),
@@ -202,7 +215,7 @@ impl Driver {
     /// Since when the worker is at its oldest message; `None` when it cannot be yet.
     fn clock_of(&mut self, core: &Core, index: usize, now: Instant) -> Option<Clock> {
         let seat = &mut self.seats[index];
-        if seat.phase != SeatPhase::Up || !seat.link.is_whole() {
+        if !is_at_work(seat) || !seat.link.is_whole() {
             seat.clock = None;
             return None;
         }
@@ -301,7 +314,8 @@ impl Driver {
         if self.seats[index].stop.as_ref()?.due > now {
             return self.seats[index].stop.as_ref().map(|stop| stop.due);
         }
-        // It may have ended by itself, and then its process stays.
+        // It may have ended by itself, and then its process stays, and maybe runs the next.
+        self.clear_from(core, index, 1);
         self.take_all(core, index);
         let seat = &mut self.seats[index];
         let stop = seat.stop.as_mut()?;

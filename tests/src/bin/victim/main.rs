@@ -18,6 +18,7 @@ mod signals;
 mod sizes;
 mod start;
 mod state;
+mod stop;
 mod stress;
 mod threads;
 mod timings;
@@ -50,6 +51,7 @@ fn main() {
         sizes::SCENARIOS,
         start::SCENARIOS,
         state::SCENARIOS,
+        stop::SCENARIOS,
         stress::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,

@@ -166,7 +166,7 @@ fn at(location: &Option<String>) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the task took longer than its limit of {limit:?} in worker {worker}, and {}; raise task_timeout() if it is meant to take so long",
     if *.killed { "was killed with its process, because it did not stop when asked to" }
-    else { "stopped when asked to" })]
+    else { "ended when it was asked to stop" })]
 pub struct TaskTimeout {
     /// How long it may take.
     pub limit: Duration,

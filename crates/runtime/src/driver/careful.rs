@@ -104,6 +104,7 @@ impl Driver {
             (Some(error), _) => self.refuse(sent.ticket, error),
             (None, Some(mut again)) => {
                 again.keep(sent.extra);
+                self.arrived += 1; // no reply, but whoever sends has something to do
                 let ticket = sent.ticket;
                 self.pending.push_front(Ready {
                     ticket,

@@ -31,6 +31,9 @@ use crate::time::later;
 /// than the message may take, is stopped, or does not tell the truth.
 const LATE: Duration = Duration::from_secs(5);
 
+/// Between two looks at least, however short limits are.
+const LEAST_LOOK: Duration = Duration::from_micros(100);
+
 /// Between two looks at a worker that is still starting. (Whoever drives notices it sooner.)
 const STARTING: Duration = Duration::from_millis(20);
 
@@ -126,7 +129,7 @@ impl Core {
         let (arrived, pending) = (driver.arrived, driver.pending.len());
         let seats = 0..driver.seats.len();
         let looks = seats.filter_map(|seat| driver.look_at(core, seat, now));
-        let next = looks.min();
+        let next = looks.min().map(|at| at.max(later(now, LEAST_LOOK)));
         driver.next_look = next;
         if driver.arrived != arrived || driver.pending.len() != pending {
             driver.feed(core);

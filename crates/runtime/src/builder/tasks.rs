@@ -21,9 +21,9 @@ impl PoolBuilder {
     /// lost: [`chunk_size`](Self::chunk_size) has no effect.
     ///
     /// The arguments of a task are decoded, and its result is encoded, in its time, which is kept
-    /// to about a tenth of a millisecond. A worker that
-    /// is up and does not even begin a task, neither within the limit nor within five seconds
-    /// more, is killed, and the task is run by another.
+    /// to about a tenth of a millisecond. A worker that is up and does not even begin a task,
+    /// neither within the limit nor within the [`start_timeout`](Self::start_timeout) after it, is
+    /// killed, and the task is run by another.
     pub fn task_timeout(mut self, limit: Duration) -> Self {
         self.terms.timeout = Some(limit);
         self

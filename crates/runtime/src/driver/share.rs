@@ -219,6 +219,9 @@ impl Driver {
                 });
             }
         });
+        if seat.in_flight.is_empty() {
+            seat.clock = None; // the next message may have the same number
+        }
         if let Err(fault) = retracted {
             self.condemn(index, fault);
         }

@@ -27,10 +27,6 @@ use crate::error::{TaskError, TaskTimeout};
 use crate::parcel::Ready;
 use crate::time::later;
 
-/// A worker that is up begins the next message at once. One that has not, for so much longer
-/// than the message may take, is stopped, or does not tell the truth.
-const LATE: Duration = Duration::from_secs(5);
-
 /// Between two looks at least, however short limits are.
 const LEAST_LOOK: Duration = Duration::from_micros(100);
 
@@ -202,7 +198,9 @@ impl Driver {
         };
         let due = match clock.begun {
             Some(begun) => later(begun, limit),
-            None => later(clock.seen, limit.saturating_add(LATE)),
+            // A worker that is up begins the next message at once. One that has not for as long
+            // as it may take to start is halted, or does not tell the truth.
+            None => later(clock.seen, limit.saturating_add(core.options.start_timeout)),
         };
         if due > now {
             let unbegun = clock.begun.is_none().then(|| later(now, limit));

@@ -1,17 +1,17 @@
 //! Tasks over their limit.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forkyard::{ChunkSize, TaskError};
 use forkyard_os::process::Signal;
 use tests::gate;
-use tests::patience::{LIVENESS, until};
+use tests::patience::{LIVENESS, observe_for, until};
 use tests::victim::send;
 
 use super::{LIMIT, LONG, POLITE, RUDE, SHORT, behave, closes_with, my_pid};
 use crate::scribble::Map;
-use crate::setup::{Setup, for_ever, spin, works};
+use crate::setup::{Setup, for_ever, works};
 
 /// Whether that was a limit, and its process was killed.
 fn killed<T: std::fmt::Debug>(result: &Result<T, TaskError>, limit: Duration) -> bool {
@@ -78,15 +78,17 @@ pub(super) fn in_map(setup: &Setup) {
 /// The time in line does not count, of which there is more than the limit here.
 pub(super) fn begins_when_taken(setup: &Setup) {
     let builder = setup.builder().workers(1).task_grace(SHORT);
-    let pool = builder.task_timeout(3 * LIMIT).build().expect("a pool");
-    let handles: Vec<_> = (0..20)
-        .map(|_| pool.submit(spin, 3 * SHORT.as_micros() as u64))
-        .collect();
-    for handle in handles {
-        assert_eq!(handle.join(), Ok(()));
+    let pool = builder.task_timeout(LIMIT).build().expect("a pool");
+    let last = |n: u32| {
+        observe_for(SHORT);
+        n
+    };
+    let started = Instant::now();
+    let handles: Vec<_> = (0..100).map(|n| pool.submit(last, n)).collect();
+    for (n, handle) in (0..).zip(handles) {
+        assert_eq!(handle.join(), Ok(n));
     }
-    let results = pool.map(spin, [3 * SHORT.as_micros() as u64; 20]);
-    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert!(started.elapsed() > LIMIT, "the last ones waited for longer");
     closes_with(pool, 0);
 }
 
@@ -138,6 +140,7 @@ pub(super) fn what_stands_behind(setup: &Setup) {
 /// A worker that is up and begins nothing loses its task to the next one.
 pub(super) fn begins_nothing(setup: &Setup) {
     let builder = setup.builder().workers(1).task_timeout(LIMIT);
+    let builder = builder.start_timeout(5 * LIMIT);
     let pool = builder.build().expect("a pool");
     let pid = pool.submit(my_pid, ()).join().expect("a pid");
     send(pid, Signal::Stop);

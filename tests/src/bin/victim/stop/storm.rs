@@ -4,8 +4,8 @@ use forkyard::{Handle, OnCrash, TaskError};
 use tests::gate;
 use tests::random::Random;
 
-use super::{LIMIT, SHORT};
-use crate::setup::{Setup, kill_myself, spin, works};
+use super::SHORT;
+use crate::setup::{Setup, kill_myself, spin};
 
 const ROUNDS: u64 = 6;
 const TASKS: u64 = 60;
@@ -25,13 +25,18 @@ fn act((what, name): (u64, String)) -> u64 {
     what
 }
 
+/// On a machine that is busy elsewhere anything may take too long.
+fn is_over(result: &Result<u64, TaskError>) -> bool {
+    matches!(result, Err(TaskError::TimedOut(_)))
+}
+
 /// Tasks that are quick, slow, endless and deadly, some of them cancelled at any moment: each has
 /// exactly one end, the one that it must have, and none is run again without cause.
 pub(super) fn storm(setup: &Setup) {
     let seed = setup.number();
     let mut random = Random(seed);
     println!("seed {seed}");
-    let builder = setup.builder().workers(3).task_timeout(LIMIT);
+    let builder = setup.builder().workers(3).task_timeout(8 * SHORT);
     let builder = builder.on_crash(OnCrash::Retry { max: 1 });
     let pool = builder.task_grace(SHORT).build().expect("a pool");
     for round in 0..ROUNDS {
@@ -51,10 +56,9 @@ pub(super) fn storm(setup: &Setup) {
             let result = handle.join();
             let ran = gate::arrived(&name);
             let told = format!("{name} does {what}, cancelled: {cancelled}, ran {ran}: {result:?}");
-            let is_over = matches!(result, Err(TaskError::TimedOut(_)));
+            let is_over = is_over(&result);
             let right = match what {
                 _ if cancelled => result == Err(TaskError::Cancelled) && ran <= 2,
-                // On a machine that is busy elsewhere a quick task may take long.
                 0..80 => (result == Ok(what) || is_over) && ran == 1,
                 80..94 => is_over && ran == 1,
                 94..97 => result == Ok(what) && ran == 2 || is_over && ran <= 2,
@@ -62,7 +66,8 @@ pub(super) fn storm(setup: &Setup) {
             };
             assert!(right, "{told}");
         }
-        works(&pool);
+        let alive = pool.submit(|n: u64| n + 1, 41).join();
+        assert!(is_over(&alive) || alive == Ok(42), "{alive:?}");
     }
     if random.below(2) == 0 {
         let _ = pool.submit(act, (90, "last".to_owned()));

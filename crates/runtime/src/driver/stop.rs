@@ -178,8 +178,8 @@ impl Driver {
     /// Stops what a worker runs if it is over its limit, or goes on with that, and says when to
     /// look at this worker again.
     fn look_at(&mut self, core: &Core, index: usize, now: Instant) -> Option<Instant> {
-        if self.seats[index].stop.is_some() {
-            return self.go_on_stopping(core, index, now);
+        if let Some(due) = self.go_on_stopping(core, index, now) {
+            return Some(due);
         }
         // Whatever is behind may begin right now.
         let in_flight = self.seats[index].in_flight.len();
@@ -206,8 +206,9 @@ impl Driver {
             let unbegun = clock.begun.is_none().then(|| later(now, limit));
             return next.into_iter().chain([due]).chain(unbegun).min();
         }
-        if clock.begun.is_none() && self.take_away(core, index, limit, now) {
-            return self.seats[index].stop.as_ref().map(|stop| stop.due);
+        if clock.begun.is_none() {
+            self.take_away(core, index, limit, now);
+            return Some(later(now, limit));
         }
         self.begin_stop(core, index, 0, Why::Limit(limit), now);
         self.go_on_stopping(core, index, now)
@@ -242,11 +243,11 @@ impl Driver {
         Some(*clock)
     }
 
-    /// Takes its oldest message away from a worker that does not begin it, and ends the worker.
-    /// `false` when it has begun after all.
-    fn take_away(&mut self, core: &Core, index: usize, limit: Duration, now: Instant) -> bool {
+    /// Takes its oldest message away from a worker that does not begin it, and ends the worker;
+    /// if it has begun it after all, its time counts from now on.
+    fn take_away(&mut self, core: &Core, index: usize, limit: Duration, now: Instant) {
         let Some(before) = self.seats[index].in_flight.front() else {
-            return false;
+            return;
         };
         let ticket = before.ticket;
         self.clear_from(core, index, 0);
@@ -255,7 +256,7 @@ impl Driver {
             if let Some(clock) = &mut self.seats[index].clock {
                 clock.begun = Some(now);
             }
-            return false;
+            return;
         }
         tracing::warn!(worker = index, ?ticket, "worker begins nothing; killed");
         self.seats[index].stop = Some(Stopping {
@@ -269,7 +270,6 @@ impl Driver {
             let _ = kill(pid, Signal::Kill);
         }
         self.blame_for_a_late_worker(&ticket, limit, index);
-        true
     }
 
     /// Begins to stop the `nth` message in flight of a worker, which runs.

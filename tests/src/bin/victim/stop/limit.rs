@@ -160,7 +160,8 @@ fn is_stopped(pid: i32) -> bool {
 /// A worker that says that it begins ever anew, or that it has not begun, does not escape.
 pub(super) fn liar(setup: &Setup) {
     let builder = setup.builder().workers(1).task_timeout(LIMIT);
-    let pool = builder.task_grace(SHORT).build().expect("a pool");
+    let builder = builder.task_grace(SHORT).start_timeout(5 * LIMIT);
+    let pool = builder.build().expect("a pool");
     let lie = |(map, begun): (Map, Option<u64>)| -> u64 {
         gate::arrive("lies");
         loop {

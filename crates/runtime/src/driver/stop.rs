@@ -208,7 +208,8 @@ impl Driver {
         }
         if clock.begun.is_none() {
             self.take_away(core, index, limit, now);
-            return Some(later(now, limit));
+            let stop = self.seats[index].stop.as_ref();
+            return Some(stop.map_or_else(|| later(now, limit), |stop| stop.due));
         }
         self.begin_stop(core, index, 0, Why::Limit(limit), now);
         self.go_on_stopping(core, index, now)

@@ -1,7 +1,7 @@
 //! What a task can ask about the worker it runs in.
 
-use std::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use forkyard_shm::control::Control;
 use forkyard_shm::{CheckEvery, OwnerIndex, Round, StopFlag};
@@ -28,9 +28,11 @@ pub(crate) struct WorkerSeat {
 
 static CONTEXT: OnceLock<Context> = OnceLock::new();
 
-thread_local! {
-    static ROUND: Cell<u32> = const { Cell::new(u32::MAX) };
-}
+/// The message that this process runs, one at a time: its number, and its search round if it is
+/// of a search. Not the thread's own, so that threads that a task starts see it as well. Before
+/// the first message nothing but an abort stops anything.
+static MESSAGE: AtomicU64 = AtomicU64::new(u64::MAX);
+static SEARCH: AtomicU32 = AtomicU32::new(0);
 
 /// What there is outside a worker. Apart from [`CONTEXT`], so that a worker that is forked
 /// from a process that has asked for it can still have its own.
@@ -73,12 +75,34 @@ impl Context {
             None => unreachable!("the initialiser runs once"),
         });
         assert!(new.is_none(), "a process becomes a worker once");
+        Self::enter_message(u64::MAX, 0);
         context
     }
 
-    /// Notes the round of the task that is about to run.
-    pub(crate) fn enter_round(round: u32) {
-        ROUND.set(round);
+    /// Notes the message whose tasks are about to run: its number, and its search round, or zero.
+    #[inline]
+    pub(crate) fn enter_message(number: u64, search: u32) {
+        // Relaxed: threads that look at them were started by a task, later than this.
+        MESSAGE.store(number, Ordering::Relaxed);
+        SEARCH.store(search, Ordering::Relaxed);
+    }
+
+    /// The flag that stops the calling task, and the round in which it does.
+    fn stop(&self) -> (&StopFlag, Round) {
+        let Some(seat) = &self.seat else {
+            return (&self.idle_flag, Round::of_message(u64::MAX));
+        };
+        match SEARCH.load(Ordering::Relaxed) {
+            0 => {
+                let number = MESSAGE.load(Ordering::Relaxed);
+                let flag = &seat.control.page(seat.index).stops.flag;
+                (flag, Round::of_message(number))
+            }
+            round => {
+                let flag = &seat.control.header().stop.0;
+                (flag, Round::from_number(round))
+            }
+        }
     }
 
     /// The index of this worker in its pool; `None` outside a worker.
@@ -93,16 +117,28 @@ impl Context {
         self.seat.as_ref().map_or(0, |seat| seat.generation)
     }
 
-    /// The stop flag as this task sees it: up when its pool is aborted, or its round is over.
-    /// Outside a worker it is never up.
+    /// The stop flag as this task sees it: up when the task has taken longer than it may, or was
+    /// cancelled; when the search that it is of is over; and when its pool is aborted. Threads
+    /// that the task starts see it as well. Outside a worker it is never up.
+    ///
+    /// A task that returns soon then keeps its worker; see
+    /// [`task_grace`](crate::PoolBuilder::task_grace).
     #[must_use]
     pub fn search(&self) -> Search<'_> {
-        let (flag, round) = match &self.seat {
-            // A task without a round is stopped by an abort alone, which tops every round.
-            Some(seat) => (&seat.control.header().stop.0, ROUND.get()),
-            None => (&self.idle_flag, u32::MAX),
-        };
-        Search::new(flag, Round::from_number(round), self.check_every)
+        let (flag, round) = self.stop();
+        Search::new(flag, round, self.check_every)
+    }
+
+    /// Whether the calling task is to stop: the flag of [`search`](Self::search), looked at once.
+    ///
+    /// ```
+    /// // Not in a worker: nobody stops this.
+    /// assert!(!forkyard::context().is_stopped());
+    /// ```
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let (flag, round) = self.stop();
+        flag.is_raised(round)
     }
 
     /// The pool's arena; `None` outside a worker.

@@ -113,6 +113,16 @@ pub enum TaskError {
     /// The worker died while it ran this task.
     #[error(transparent)]
     WorkerDied(Box<WorkerDeath>),
+    /// The worker died while it ran this task, which was then run again, and each time its worker
+    /// died; or it could not be run again.
+    #[error(transparent)]
+    GaveUp(Box<GaveUp>),
+    /// The task took longer than it may.
+    #[error(transparent)]
+    TimedOut(Box<TaskTimeout>),
+    /// The task was cancelled.
+    #[error("the task was cancelled")]
+    Cancelled,
     /// The pool was aborted before the task ended.
     #[error("the pool was aborted before this task ended")]
     Aborted,
@@ -150,6 +160,49 @@ fn at(location: &Option<String>) -> String {
     location
         .as_ref()
         .map_or_else(String::new, |l| format!(" at {l}"))
+}
+
+/// A task that took longer than it may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the task took longer than its limit of {limit:?} in worker {worker}, and {}; raise task_timeout() if it is meant to take so long",
+    if *.killed { "was killed with its process, because it did not stop when asked to" }
+    else { "ended when it was asked to stop" })]
+pub struct TaskTimeout {
+    /// How long it may take.
+    pub limit: Duration,
+    /// Index of the worker that ran it.
+    pub worker: usize,
+    /// Whether its process had to be ended, since it did not stop by itself.
+    pub killed: bool,
+}
+
+/// A task that was to be run again after its worker's death, and is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("given up after {} death(s) of its worker: {why}; the last one: {}", .deaths.len(), last(.deaths))]
+pub struct GaveUp {
+    /// The deaths of its workers, the first one first.
+    pub deaths: Vec<WorkerDeath>,
+    /// Why it is not run once more.
+    pub why: NotRetried,
+}
+
+/// Why a task is not run once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotRetried {
+    /// As often as it may be it was.
+    #[error("it was run again as often as on_crash() allows")]
+    Spent,
+    /// Its argument has moved something to the process that died.
+    #[error("its argument moved shared memory (an Owned) to the worker that died; send a Shared")]
+    ArgumentMoved,
+    /// The worker that died had written over its argument.
+    #[error("the worker that died had written over its argument")]
+    ArgumentLost,
+}
+
+fn last(deaths: &[WorkerDeath]) -> String {
+    deaths.last().map_or_else(String::new, ToString::to_string)
 }
 
 /// The end of a worker process that was not asked for.

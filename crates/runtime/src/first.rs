@@ -79,6 +79,7 @@ where
         core,
         trampoline::offset_of(search::<F, In, Out>),
         ChunkSize::Items(NonZeroUsize::MIN),
+        core.options.terms,
     )
     .searching(round.number(), protocol as u16)
     .until(&stop)

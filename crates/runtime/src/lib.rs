@@ -72,14 +72,14 @@ pub use arena::{
 pub use builder::PoolBuilder;
 pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
-pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
+pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
 pub use handle::{AsCompleted, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait};
 pub use init::init;
 pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartError};
-pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
+pub use options::{ChunkSize, OnCrash, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
 pub use state::{

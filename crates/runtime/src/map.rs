@@ -1,6 +1,7 @@
 //! Many items over one pool: cut into messages, sent as workers get room, taken as they come.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 use crate::ChunkSize;
 use crate::arena::Unpacking;
 use crate::bulk::Bulk;
-use crate::driver::{Core, Patience, Reply};
+use crate::driver::{Core, Patience, Reply, Terms};
 use crate::error::TaskError;
 use crate::packing::Packing;
 use crate::parcel::Ready;
@@ -101,7 +102,13 @@ pub(crate) enum Wait {
 }
 
 impl<'a> Dispatch<'a> {
-    pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize) -> Self {
+    pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize, terms: Terms) -> Self {
+        // Of what is lost with its worker, one item must not stand for others.
+        let chunk = if terms.one_by_one() {
+            ChunkSize::Items(NonZeroUsize::MIN)
+        } else {
+            chunk
+        };
         Self {
             core,
             message: Message {
@@ -109,7 +116,7 @@ impl<'a> Dispatch<'a> {
                 ..Message::default()
             },
             chunk,
-            batch: core.lock().open_batch(entry),
+            batch: core.lock().open_batch(entry, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
             refused: None,
@@ -127,6 +134,7 @@ impl<'a> Dispatch<'a> {
 
     /// Makes every message one of a search.
     pub(crate) fn searching(mut self, round: u32, mode: u16) -> Self {
+        self.core.lock().is_a_search(self.batch);
         self.message.round = round;
         self.message.status = mode;
         self

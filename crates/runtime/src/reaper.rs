@@ -31,6 +31,7 @@ fn token(index: usize, generation: u32) -> u64 {
 
 impl Reaper {
     pub(crate) fn new(core: Arc<Core>, watch: DeathWatch) -> Self {
+        core.set_waker(watch.waker());
         Self {
             core,
             watch,
@@ -302,16 +303,18 @@ impl Reaper {
     /// Does what is due; says whether all is over, and when the next thing is due.
     fn keep_deadlines(&mut self) -> (bool, Option<Instant>) {
         let now = Instant::now();
-        let mut driver = self.core.lock();
+        let core = Arc::clone(&self.core);
+        let mut driver = core.lock();
         // A worker that is ready is not late, although nobody may have looked.
-        self.core.glance(&mut driver);
+        core.glance(&mut driver);
         let escalation = driver.escalate(now);
         let (handshake, mut unanswered) = driver.overdue(now);
         unanswered |= driver.kills_the_unseen();
-        let next = [escalation, handshake].into_iter().flatten().min();
+        let limits = Core::keep_limits(&core, &mut driver, now);
+        let next = [escalation, handshake, limits].into_iter().flatten().min();
         let done = driver.all_gone();
         drop(driver);
-        if unanswered && let Starter::Zygote { pid, .. } = &self.core.starter {
+        if unanswered && let Starter::Zygote { pid, .. } = &core.starter {
             // Its line closes with it, and the seats that wait for it learn why.
             let _ = kill(*pid, Signal::Kill);
         }

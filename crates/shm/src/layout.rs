@@ -35,6 +35,7 @@
 //!  0x0100 | pipes: copy path, by the worker                |
 //!  0x0140 | link: copy path, by the supervisor             |
 //!  0x0240 | lane: shared path, its head, see `lane::state` |
+//!  0x0300 | stops, by the supervisor, rarely               |
 //!  0x1000 +------------------------------------------------+
 //! ```
 //!
@@ -49,6 +50,7 @@ use crate::arena::Directory;
 use crate::count::WatchedCount;
 use crate::first::{OwnerLock, ResultSlot};
 use crate::lane::{LaneHead, Slot};
+use crate::skips::Skips;
 use crate::steps::step;
 use crate::stop::StopFlag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -205,6 +207,18 @@ pub struct Pipes {
     pub received_cost: AtomicU64,
 }
 
+/// What the supervisor asks of single messages. A line of its own: tasks look at the flag, and
+/// as long as nobody is stopped it stays in their processor's cache.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Stops {
+    /// Stops the message of that number, and those before it, but for searches, which look at
+    /// the header's flag.
+    pub flag: StopFlag,
+    /// On the copy path: the messages that are not to be run.
+    pub skips: Skips,
+}
+
 /// One worker's page.
 #[derive(Debug)]
 #[repr(C, align(4096))]
@@ -221,6 +235,8 @@ pub struct WorkerPage {
     pub link: LinkName,
     /// Shared path: a line by the supervisor, one by both, one by the worker.
     pub lane: LaneHead,
+    /// By the supervisor, rarely.
+    pub stops: Stops,
 }
 
 impl WorkerPage {
@@ -259,6 +275,8 @@ impl WorkerPage {
         }
         self.pipes.received.reset();
         self.pipes.sent.reset();
+        self.stops.flag.reset();
+        self.stops.skips.reset();
     }
 }
 
@@ -299,6 +317,7 @@ const _: () = {
     assert!(offset_of!(WorkerPage, pipes) == 0x0100);
     assert!(offset_of!(WorkerPage, link) == 0x0140);
     assert!(offset_of!(WorkerPage, lane) == 0x0240);
+    assert!(offset_of!(WorkerPage, stops) == 0x0300);
     assert!(size_of::<LaneHead>() == 0xc0);
     assert!(size_of::<WorkerPage>() == 0x1000);
     assert!(align_of::<WorkerPage>() == PAGE);

@@ -1,5 +1,7 @@
 //! Building a pool.
 
+mod tasks;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use forkyard_shm::layout::Shape;
 use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
 
 use crate::bootstrap::{Attachment, identity};
-use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
+use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, Terms, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
@@ -35,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) most_failed_starts: u32,
     pub(crate) bytes_ahead: u64,
     pub(crate) check_every: CheckEvery,
+    /// For tasks that have none of their own.
+    pub(crate) terms: Terms,
 }
 
 /// Settings of a pool to be; see [`Pool::builder`].
@@ -50,6 +54,7 @@ pub struct PoolBuilder {
     most_failed_starts: u32,
     arena_limit: u64,
     arena_advice: Advice,
+    terms: Terms,
 }
 
 impl Default for PoolBuilder {
@@ -64,6 +69,7 @@ impl Default for PoolBuilder {
             most_failed_starts: 5,
             arena_limit: 0,
             arena_advice: Advice::default(),
+            terms: Terms::default(),
         }
     }
 }
@@ -232,6 +238,7 @@ impl PoolBuilder {
             start_timeout: self.start_timeout,
             most_failed_starts: self.most_failed_starts.max(1),
             check_every: self.check_every,
+            terms: self.terms,
             bytes_ahead: (BYTES_AHEAD * workers as u64).min(shm_share),
         };
         Ok(Core::new(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use bytemuck::Pod;
 use serde::Serialize;
@@ -11,12 +12,13 @@ use super::chunks::{self, Lending};
 use super::imap::{Imap, ImapUnordered};
 use super::star::{self, StarFn};
 use super::with::{self, Loan};
+use crate::driver::Terms;
 use crate::error::TaskError;
 use crate::handle::{Stamped, Timed, submit, timed_task};
 use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
-use crate::{ChunkSize, Handle, Owned, Pool, trampoline};
+use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, trampoline};
 
 /// A function to be run in a pool, with settings of its own in place of the pool's; see
 /// [`Pool::task`]. It can be used any number of times.
@@ -26,6 +28,7 @@ pub struct Task<'p, F> {
     pool: &'p Pool,
     of: PhantomData<F>,
     chunk_size: ChunkSize,
+    terms: Terms,
     window: Option<usize>,
 }
 
@@ -34,6 +37,7 @@ impl<F> fmt::Debug for Task<'_, F> {
         f.debug_struct("Task")
             .field("f", &std::any::type_name::<F>())
             .field("chunk_size", &self.chunk_size)
+            .field("terms", &self.terms)
             .field("window", &self.window)
             .finish_non_exhaustive()
     }
@@ -46,6 +50,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
             pool,
             of: PhantomData,
             chunk_size: pool.core().options.chunk_size,
+            terms: pool.core().options.terms,
             window: None,
         }
     }
@@ -54,6 +59,27 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
     /// [`chunk_size`](crate::PoolBuilder::chunk_size).
     pub fn chunk_size(mut self, chunk_size: ChunkSize) -> Self {
         self.chunk_size = chunk_size;
+        self
+    }
+
+    /// How long each may run. Default: the pool's [`task_timeout`](crate::PoolBuilder::task_timeout),
+    /// where it is said what happens then.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.terms.timeout = Some(limit);
+        self
+    }
+
+    /// How long one that is over its limit, or cancelled, has to stop by itself. Default: the
+    /// pool's [`task_grace`](crate::PoolBuilder::task_grace).
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.terms.grace = grace;
+        self
+    }
+
+    /// What becomes of one whose worker dies while it runs it. Default: the pool's
+    /// [`on_crash`](crate::PoolBuilder::on_crash).
+    pub fn on_crash(mut self, what: OnCrash) -> Self {
+        self.terms.on_crash = what;
         self
     }
 
@@ -73,7 +99,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
     {
         let entry = trampoline::offset_of(plain::<F, In, Out>);
-        submit(self.pool.core(), entry, argument)
+        submit(self.pool.core(), entry, self.terms, argument)
     }
 
     /// [`Pool::submit_timed`].
@@ -84,7 +110,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
     {
         let entry = trampoline::offset_of(timed_task::<F, In, Out>);
-        submit(self.pool.core(), entry, Stamped::now(argument))
+        submit(self.pool.core(), entry, self.terms, Stamped::now(argument))
     }
 
     /// [`Pool::map`].
@@ -203,7 +229,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
     }
 
     fn dispatch(&self, entry: u64) -> Dispatch<'p> {
-        Dispatch::new(self.pool.core(), entry, self.chunk_size)
+        Dispatch::new(self.pool.core(), entry, self.chunk_size, self.terms)
     }
 }
 

@@ -24,6 +24,10 @@ impl Driver {
         self.poll(core);
         self.phase = PoolPhase::Aborted;
         core.control.header().stop.0.raise_for_ever();
+        for seat in &mut self.seats {
+            seat.stop = None; // all are stopped now
+            core.control.page(seat.index).stops.flag.raise_for_ever();
+        }
         for Ready { ticket, .. } in std::mem::take(&mut self.pending) {
             self.refuse(ticket, TaskError::Aborted);
         }
@@ -89,9 +93,9 @@ impl Driver {
 }
 
 /// How long a worker has between SIGTERM and SIGKILL.
-const TERM_TO_KILL: Duration = Duration::from_millis(500);
+pub(super) const TERM_TO_KILL: Duration = Duration::from_millis(500);
 
-fn signal_pid(pid: Pid, signal: Signal) {
+pub(super) fn signal_pid(pid: Pid, signal: Signal) {
     // The process is ours and not yet reaped, so the pid is still its own.
     if let Err(error) = kill(pid, signal) {
         tracing::warn!(%pid, %error, "signal not delivered");

@@ -1,6 +1,7 @@
 //! Taking results.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use forkyard_os::process::{Signal, kill};
 use forkyard_shm::arena::Descriptor;
@@ -16,7 +17,7 @@ use crate::parcel::Parcel;
 use crate::sink::DESCRIPTOR_BYTES;
 
 /// Why no more results of a batch are taken from a worker.
-enum Stop {
+pub(super) enum Stop {
     /// Its next message is of another batch, or it has none.
     BatchEnds,
     /// The next result is not there yet.
@@ -61,6 +62,9 @@ impl Driver {
         let seat = &mut self.seats[index];
         seat.phase = SeatPhase::Up;
         self.failed_starts = 0;
+        if self.has_terms {
+            core.look_by(self, Instant::now()); // what it was sent before begins now
+        }
         if self.seats.iter().all(|seat| seat.phase == SeatPhase::Up) {
             self.start_failure = None; // all is well again
         }
@@ -73,7 +77,11 @@ impl Driver {
         // Those of one batch after those of another; most of the time there is one.
         while let Some(oldest) = self.seats[index].in_flight.front() {
             let key = oldest.ticket.batch;
-            let (count, stop) = self.take_of_batch(core, index, key);
+            let (count, stop) = if self.seats[index].careful {
+                self.take_carefully(core, index)
+            } else {
+                self.take_of_batch(core, index, key)
+            };
             taken += count;
             match stop {
                 Stop::BatchEnds => {}
@@ -187,7 +195,7 @@ fn undo(replies: Option<&mut Bulk<Reply>>) {
 /// Makes a received message ours: what it has in blocks, and the blocks that it speaks of or
 /// moves, while the sender still keeps them. Otherwise it says why not, and `false`.
 #[cold]
-fn receive(core: &Core, parcel: &mut Parcel) -> bool {
+pub(super) fn receive(core: &Core, parcel: &mut Parcel) -> bool {
     match resolve_all(core, parcel) {
         Ok(()) => true,
         Err(fault) => {

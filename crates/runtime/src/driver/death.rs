@@ -17,7 +17,9 @@ use forkyard_shm::first::settle;
 use forkyard_shm::layout::Phase;
 use forkyard_wire::packets::PACKET_BYTES;
 
+use super::careful::NOBODY;
 use super::link::{OVERWRITTEN, Remains};
+use super::stop::Stopping;
 use super::{Core, Driver, PoolPhase, SeatPhase, StartFailure};
 use crate::error::{TaskError, WorkerDeath};
 use crate::parcel::{Parcel, Ready};
@@ -66,8 +68,12 @@ impl Driver {
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
         self.seats[index].depth = 0;
-        let was_fruitless = self.seats[index].taken == 0 && !running;
+        let was_stopped = self.seats[index].stop.is_some();
+        let was_fruitless = self.seats[index].taken == 0 && !running && !was_stopped;
         self.dispose(core, was, death, phase_at_death, was_fruitless);
+        self.seats[index].stop = None;
+        self.seats[index].clock = None;
+        self.seats[index].careful = false;
         self.recount_awake(core);
         self.give_up_if_hopeless();
     }
@@ -110,7 +116,10 @@ impl Driver {
                     cause: death.cause,
                     phase: phase_at_death,
                 };
-                self.deaths.push(death);
+                let stop = self.seats[index].stop.as_ref();
+                if !stop.is_some_and(Stopping::kills) {
+                    self.deaths.push(death);
+                }
                 let spent = self.seats[index].fruitless >= core.options.most_failed_starts;
                 if spent && !self.may_rest(index) {
                     // One process after the other that dies without doing anything.
@@ -131,13 +140,23 @@ impl Driver {
         let fault = self.seats[index].fault.take();
         let mut running = false;
         let mut unbegun = Vec::new();
-        let count = self.seats[index].in_flight.len();
-        for nth in 0..count {
+        let first = self.seats[index].link.number(0);
+        for nth in 0..self.seats[index].in_flight.len() {
             let remains = self.seats[index].link.remains(nth, &core.control, index);
             let Some(message) = self.seats[index].in_flight.pop_front() else {
                 break;
             };
             let mut ticket = message.ticket;
+            if ticket.batch == NOBODY {
+                continue;
+            }
+            let stop = self.seats[index].stop.as_ref();
+            let stopped = stop.filter(|stop| stop.is_of(first + nth as u64));
+            if let Some(error) = stopped.map(|stop| stop.error(index)) {
+                running = true;
+                self.refuse(ticket, error);
+                continue;
+            }
             let fault_error = |fault: String| TaskError::Fault(fault.into());
             match remains {
                 Remains::Unbegun(parcel) if !self.is_intact(&ticket, &parcel) => {
@@ -156,11 +175,14 @@ impl Driver {
                 }
                 Remains::Running => {
                     running = true;
-                    let error = match &fault {
-                        Some(fault) => fault_error(fault.clone()),
-                        None => TaskError::WorkerDied(Box::new(death.clone())),
+                    let again = match &fault {
+                        Some(fault) => Err(fault_error(fault.clone())),
+                        None => self.run_again((index, nth), ticket, message.extra, death),
                     };
-                    self.refuse(ticket, error);
+                    match again {
+                        Ok(ready) => unbegun.push(ready),
+                        Err(error) => self.refuse(ticket, error),
+                    }
                 }
                 Remains::Fault(found) => {
                     self.refuse(ticket, fault_error(fault.clone().unwrap_or(found)));

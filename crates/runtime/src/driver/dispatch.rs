@@ -30,7 +30,7 @@ impl Driver {
         let seat = &self.seats[index];
         let last = seat.in_flight.back();
         let is_shut = last.is_some_and(|last| Extra::is_alone(last.extra.as_deref()));
-        if is_shut || !seat.takes_tasks() || seat.fault.is_some() {
+        if is_shut || !seat.takes_tasks() || seat.fault.is_some() || seat.stop.is_some() {
             return 0;
         }
         self.depth(index)
@@ -154,6 +154,9 @@ impl Driver {
     #[inline]
     pub(super) fn send(&mut self, core: &Core, index: usize, messages: &mut [Ready]) {
         self.unwatched = true;
+        if self.has_terms {
+            self.note_terms(core, index, messages);
+        }
         let seat = &mut self.seats[index];
         seat.link
             .send(messages, &mut seat.in_flight, &core.control, index);

@@ -13,11 +13,14 @@
 //!
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
-//! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
+//! Files: `terms`, `stop`, `cancel`, `careful`, `retry` (single tasks that end otherwise than by themselves),
+//! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
 //! `collect` (taking), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `watch`
 //! and `locked` (telling those who do not wait), `feeder` and `elsewhere` (driving in the background).
 
 mod abort;
+mod cancel;
+mod careful;
 mod collect;
 mod death;
 mod dispatch;
@@ -27,24 +30,29 @@ mod feeder;
 mod link;
 mod locked;
 mod pipe;
+mod retry;
 mod seat;
 mod share;
 mod starting;
+mod stop;
+mod terms;
 mod wait;
 mod watch;
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use forkyard_os::clock::TickScale;
+use forkyard_os::death::DeathWaker;
 use forkyard_os::process::Birth;
 use forkyard_shm::SpinBudget;
 use forkyard_shm::control::Control;
 use slab::Slab;
 use std::sync::Arc;
 
+pub(crate) use cancel::{Cancelled, Whereabouts};
 pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
 pub(crate) use failure::StartFailure;
@@ -52,6 +60,7 @@ pub(crate) use link::Link;
 pub(crate) use locked::{Locked, Notices, tell};
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{Seat, SeatPhase};
+pub(crate) use terms::Terms;
 pub(crate) use wait::Patience;
 pub(crate) use watch::{Group, Watcher};
 
@@ -82,6 +91,8 @@ pub(crate) struct Core {
     /// The pool's shared state.
     pub(crate) states: Registry,
     driver: Mutex<Driver>,
+    /// Wakes the reaper; set when there is one.
+    waker: OnceLock<DeathWaker>,
     /// Followers wait here.
     followers: Condvar,
     /// The feeder waits here for pending tasks.
@@ -144,6 +155,11 @@ pub(crate) struct Driver {
     spare: Vec<Bulk<Reply>>,
     /// Where replies go that nobody waits for.
     scrap: Reply,
+    /// There was a batch with a limit or retries, or a task that was cancelled: from now on
+    /// these are looked after.
+    has_terms: bool,
+    /// When the reaper looks for tasks that are over their limit; it sleeps until then.
+    next_look: Option<Instant>,
 }
 
 /// The next step of an abort whose grace has run out.
@@ -158,6 +174,9 @@ pub(crate) enum Escalation {
 pub(crate) struct Batch {
     /// What its messages run.
     entry: u64,
+    terms: Terms,
+    /// Its messages are of a search, and look at the search's flag.
+    searches: bool,
     pub(crate) replies: Bulk<Reply>,
     /// Messages that have not been replied to.
     pub(crate) outstanding: usize,
@@ -246,7 +265,10 @@ impl Core {
                 next_seat: 0,
                 spare: Vec::new(),
                 scrap: Reply::default(),
+                has_terms: false,
+                next_look: None,
             }),
+            waker: OnceLock::new(),
             followers: Condvar::new(),
             feeder: Condvar::new(),
             memory,
@@ -278,14 +300,23 @@ impl Driver {
     }
 
     /// Opens a batch.
-    pub(crate) fn open_batch(&mut self, entry: u64) -> u32 {
+    pub(crate) fn open_batch(&mut self, entry: u64, terms: Terms) -> u32 {
+        self.has_terms |= terms.one_by_one();
         let batch = Batch {
             entry,
+            terms,
             replies: self.spare.pop().unwrap_or_default(),
             ..Batch::default()
         };
         // A slab key is an index into memory: it stays far below 2^32.
         self.batches.insert(batch) as u32
+    }
+
+    /// The batch's messages are of a search.
+    pub(crate) fn is_a_search(&mut self, key: u32) {
+        if let Some(batch) = self.batches.get_mut(key as usize) {
+            batch.searches = true;
+        }
     }
 
     /// Forgets a batch; what is outstanding is thrown away as it comes.

@@ -214,9 +214,12 @@ impl Driver {
     }
 
     /// Up to `most` messages that a worker has not begun, in their order.
-    fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
+    pub(super) fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
+        if seat.phase == SeatPhase::Ending {
+            return taken; // the youngest is its pill
+        }
         let in_flight = &mut seat.in_flight;
         let retracted = seat.link.retract(most, |mut parcel| {
             if let Some(sent) = in_flight.pop_back() {
@@ -227,6 +230,9 @@ impl Driver {
                 });
             }
         });
+        if seat.in_flight.is_empty() {
+            seat.clock = None; // the next message may have the same number
+        }
         if let Err(fault) = retracted {
             self.condemn(index, fault);
         }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::Transport;
 use crate::arena::Unpacking;
 use crate::chunk::encode_error;
-use crate::driver::{Core, Patience, Reply, Watcher, tell};
+use crate::driver::{Cancelled, Core, Patience, Reply, Terms, Watcher, Whereabouts, tell};
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
@@ -77,13 +77,14 @@ impl<Out> fmt::Debug for Handle<Out> {
 pub(crate) fn submit<In: Serialize, Out>(
     core: &Arc<Core>,
     entry: u64,
+    terms: Terms,
     argument: In,
 ) -> Handle<Out> {
     let state = match pack(core, entry, argument) {
         Err(error) => State::Failed(error),
         Ok(parcel) => {
             let mut driver = core.lock();
-            let batch = driver.open_batch(entry);
+            let batch = driver.open_batch(entry, terms);
             let ticket = Ticket {
                 batch,
                 first: 0,
@@ -248,6 +249,37 @@ impl<Out: DeserializeOwned> Handle<Out> {
     fn decode(&mut self, reply: Reply) -> Result<Out, TaskError> {
         self.state = State::Taken;
         decode(&self.core, reply)
+    }
+
+    /// Ends the task, if it has not ended: one that waits never runs, one that runs is asked to
+    /// stop ([`Context::is_stopped`](crate::Context::is_stopped)), and its process is ended when
+    /// it does not within its [grace](crate::PoolBuilder::task_grace). Then the result is
+    /// [`TaskError::Cancelled`]. Returns `false` when there was a result already, which stays.
+    ///
+    /// Does not wait. A task that runs may come to its end before it is asked; its result is then
+    /// dropped all the same.
+    pub fn cancel(&mut self) -> bool {
+        let State::Sent(batch) = self.state else {
+            return false;
+        };
+        let mut driver = self.core.lock();
+        let met = driver.cancel(&self.core, batch);
+        driver.feed(&self.core);
+        Core::ensure_fed(&self.core, &mut driver);
+        drop(driver);
+        self.core.ring();
+        met != Cancelled::Done
+    }
+
+    /// Whether a worker is at the task now.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let State::Sent(batch) = self.state else {
+            return false;
+        };
+        let mut driver = self.core.lock();
+        self.core.glance(&mut driver);
+        driver.whereabouts(&self.core, batch) == Whereabouts::Running
     }
 
     /// Whether the result is there.

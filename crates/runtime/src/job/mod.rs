@@ -28,6 +28,8 @@ use crate::state::take_waited;
 pub(crate) const STATUS_VALUE: u16 = 0;
 /// A single item's result is an [`ItemError`].
 pub(crate) const STATUS_ERROR: u16 = 1;
+/// There is no result: the message was passed over, as the supervisor had asked.
+pub(crate) const STATUS_SKIPPED: u16 = 2;
 /// Bytes of the length before an item of a chunk.
 const FENCE_BYTES: usize = 4;
 /// Marks an item's length as that of an [`ItemError`].

@@ -47,6 +47,22 @@ impl Ledger {
         counters.begun.store(self.begun, Ordering::Relaxed);
     }
 
+    /// The same on the copy path, where the message may be one that the supervisor wants no more;
+    /// whether it is to be run.
+    pub(crate) fn begin_unless_skipped(&mut self) -> bool {
+        self.begun += 1;
+        let counters = &self.page.counters;
+        forkyard_shm::step();
+        counters.started.store(self.laps.mark, Ordering::Relaxed);
+        self.page.stops.skips.begin(self.begun, &counters.begun)
+    }
+
+    /// How many messages were begun: the number of the one that runs.
+    #[inline]
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
     /// A message is done.
     #[inline]
     pub(crate) fn end(&mut self, items: u32, bytes_in: usize, bytes_out: usize) {

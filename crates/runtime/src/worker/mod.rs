@@ -190,11 +190,7 @@ fn run_job(
     ledger: &mut Ledger,
     context: &'static Context,
 ) -> u16 {
-    Context::enter_round(if message.round == 0 {
-        u32::MAX
-    } else {
-        message.round
-    });
+    Context::enter_message(ledger.begun(), message.round);
     let entry = trampoline::entry_of_message(message.entry);
     let mut job = Job {
         input,

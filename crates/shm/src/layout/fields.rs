@@ -51,13 +51,18 @@
 //!         | LaneHead, on the shared path, see `lane::state`
 //!  0x0240 |   lane                                         |
 //!         +------------------------------------------------+
-//!  0x0300 |   unused                                       |
+//!         | Stops, by the supervisor, rarely
+//!  0x0300 |   flag              StopFlag                   |
+//!  0x0310 |   skips             u64   a bit a message      |
+//!  0x0318 |   unused                                       |
+//!         +------------------------------------------------+
+//!  0x0340 |   unused                                       |
 //!  0x1000 +------------------------------------------------+
 //! ```
 
 use core::mem::{offset_of, size_of};
 
-use super::{Counters, Header, Line, LinkName, Orders, Pipes, Vitals, WorkerPage};
+use super::{Counters, Header, Line, LinkName, Orders, Pipes, Stops, Vitals, WorkerPage};
 use crate::first::OwnerLock;
 use crate::lane::LaneHead;
 use crate::packed::packed;
@@ -80,7 +85,8 @@ packed!(Counters {
 } then 0x18 unused);
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
-packed!(WorkerPage { orders, vitals, counters, pipes, link, lane } then 0xd00 unused);
+packed!(Stops { flag, skips } then 0x28 unused);
+packed!(WorkerPage { orders, vitals, counters, pipes, link, lane, stops } then 0xcc0 unused);
 const _: () = assert!(size_of::<LaneHead>() == 0xc0);
 
 /// Asserts each offset, and gives all of them.
@@ -132,6 +138,8 @@ numbers! {
     WorkerPage.pipes.received_cost == 0x0108
     WorkerPage.link == 0x0140
     WorkerPage.lane == 0x0240
+    WorkerPage.stops.flag == 0x0300
+    WorkerPage.stops.skips == 0x0310
 }
 
 /// Where every field of the header lies (`layout` draws and asserts it), and how much the rest takes.

@@ -21,6 +21,7 @@ mod sizes;
 mod soak;
 mod start;
 mod state;
+mod stop;
 mod stress;
 mod threads;
 mod timings;
@@ -56,6 +57,7 @@ fn main() {
         soak::SCENARIOS,
         start::SCENARIOS,
         state::SCENARIOS,
+        stop::SCENARIOS,
         stress::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,

@@ -51,13 +51,32 @@
 //!         | LaneHead, on the shared path, see `lane::state`
 //!  0x0240 |   lane                                         |
 //!         +------------------------------------------------+
-//!  0x0300 |   unused                                       |
+//!         | Progress, by the worker, as its tasks say
+//!  0x0300 |   message           u64   0: none              |
+//!  0x0308 |   done              u64                        |
+//!  0x0310 |   total             u64                        |
+//!  0x0318 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Setup, by the supervisor
+//!  0x0340 |   place             a descriptor               |
+//!  0x0360 |   head_bytes        u64   0: no settings       |
+//!  0x0368 |   head_hash         u64                        |
+//!  0x0370 |   levels            u32   of pools below       |
+//!  0x0374 |   reserved          u32   zero                 |
+//!  0x0378 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Note, by the worker that cannot start
+//!  0x0380 |   note              text, zero behind its end  |
+//!         +------------------------------------------------+
+//!  0x0780 |   unused                                       |
 //!  0x1000 +------------------------------------------------+
 //! ```
 
 use core::mem::{offset_of, size_of};
 
-use super::{Counters, Header, Line, LinkName, Orders, Pipes, Vitals, WorkerPage};
+use super::{
+    Counters, Header, Line, LinkName, Note, Orders, Pipes, Progress, Setup, Vitals, WorkerPage,
+};
 use crate::first::OwnerLock;
 use crate::lane::LaneHead;
 use crate::packed::packed;
@@ -80,7 +99,11 @@ packed!(Counters {
 } then 0x18 unused);
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
-packed!(WorkerPage { orders, vitals, counters, pipes, link, lane } then 0xd00 unused);
+packed!(Progress { message, done, total } then 0x28 unused);
+packed!(Setup { place, head_bytes, head_hash, levels, _reserved } then 0x08 unused);
+packed!(WorkerPage {
+    orders, vitals, counters, pipes, link, lane, progress, setup, note,
+} then 0x880 unused);
 const _: () = assert!(size_of::<LaneHead>() == 0xc0);
 
 /// Asserts each offset, and gives all of them.
@@ -93,6 +116,7 @@ macro_rules! numbers {
             $(offset_of!($type, $first$(.$second)?),)+
             size_of::<LinkName>(),
             size_of::<LaneHead>(),
+            size_of::<Note>(),
             size_of::<WorkerPage>(),
         ];
     };
@@ -132,6 +156,15 @@ numbers! {
     WorkerPage.pipes.received_cost == 0x0108
     WorkerPage.link == 0x0140
     WorkerPage.lane == 0x0240
+    WorkerPage.progress.message == 0x0300
+    WorkerPage.progress.done == 0x0308
+    WorkerPage.progress.total == 0x0310
+    WorkerPage.setup.place == 0x0340
+    WorkerPage.setup.head_bytes == 0x0360
+    WorkerPage.setup.head_hash == 0x0368
+    WorkerPage.setup.levels == 0x0370
+    WorkerPage.setup._reserved == 0x0374
+    WorkerPage.note == 0x0380
 }
 
 /// Where every field of the header lies (`layout` draws and asserts it), and how much the rest takes.

@@ -70,6 +70,42 @@ pub enum BuildError {
         /// What to do about it, where that is known (begins with "; "), else empty.
         hint: String,
     },
+    /// The initializer failed in a worker, panicked, or took the worker with it.
+    #[error("the initializer failed in worker {worker}: {why}")]
+    Initializer {
+        /// Index of the worker.
+        worker: usize,
+        /// What the initializer said, or how it ended.
+        why: String,
+    },
+    /// The preload failed, or panicked, in the process from which workers are forked.
+    #[error("the preload failed: {why}")]
+    Preload {
+        /// What it said.
+        why: String,
+    },
+    /// A worker could not be set up as the builder says: a limit that cannot be had, for one.
+    #[error("worker {worker} could not be set up: {why}")]
+    WorkerSetup {
+        /// Index of the worker.
+        worker: usize,
+        /// What could not be done.
+        why: String,
+    },
+    /// What the builder says of the workers cannot be sent to them.
+    #[error("{what} cannot be had: {why}")]
+    Settings {
+        /// What was to be sent.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
+    /// A pool inside a task of a pool inside a task, deeper than the outer pools allow.
+    #[error(
+        "a pool cannot be built in this task: the pools that it runs in allow no more levels below \
+         them; raise max_depth() of the outermost one, or build the pool outside of tasks"
+    )]
+    TooDeep,
     /// The shared-memory segment could not be made.
     #[error(transparent)]
     Segment(#[from] forkyard_os::segment::SegmentError),

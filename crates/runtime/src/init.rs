@@ -6,6 +6,7 @@ use forkyard_os::control::ControlSocket;
 use forkyard_os::process::{exit_now, set_name};
 
 use crate::bootstrap::Attachment;
+use crate::setup::Preparation;
 use crate::start::{EXIT_NOT_ATTACHED, WORKER_VARIABLE, ZYGOTE_VARIABLE};
 use crate::{worker, zygote};
 
@@ -32,11 +33,20 @@ pub fn init() {
             Err(error) => fail(&error.to_string()),
         }
     }
-    if let Some(segment) = take_variable(ZYGOTE_VARIABLE) {
+    if let Some(orders) = take_variable(ZYGOTE_VARIABLE) {
         set_name("forkyard-zygote");
+        let mut words = orders.split(' ');
+        let segment = words.next().unwrap_or_default();
+        let Some(preload) = words.next().and_then(|word| word.parse().ok()) else {
+            fail(&format!("{ZYGOTE_VARIABLE}={orders:?} is not understood"));
+        };
+        let preparation = Preparation {
+            preload,
+            ..Preparation::default()
+        };
         let socket = ControlSocket::from_stdin();
-        match (Attachment::open(&segment), socket) {
-            (Ok(attachment), Ok(socket)) => zygote::run(socket, attachment),
+        match (Attachment::open(segment), socket) {
+            (Ok(attachment), Ok(socket)) => zygote::run(socket, attachment, &preparation),
             (Err(error), _) => fail(&error.to_string()),
             (_, Err(error)) => fail(&error.to_string()),
         }

@@ -53,6 +53,7 @@ mod pool;
 mod reaper;
 mod reply;
 mod search;
+mod setup;
 mod sink;
 mod source;
 mod start;
@@ -67,7 +68,7 @@ pub use abort::AbortHandle;
 pub use arena::{
     Arena, ArenaError, ArenaStats, ArenaWriter, Owned, Payload, Plain, Shared, Waited,
 };
-pub use builder::PoolBuilder;
+pub use builder::{Pinning, PoolBuilder};
 pub use context::{Context, context};
 pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
 pub use first::{First, Found};
@@ -78,6 +79,7 @@ pub use init::init;
 pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
+pub use setup::{Maker, Outcome, WorkerProgress};
 pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };

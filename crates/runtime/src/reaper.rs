@@ -199,6 +199,7 @@ impl Reaper {
                 worker: index,
                 pid,
                 within: self.core.options.start_timeout,
+                initializing: false,
             }
         } else {
             StartFailure::ZygoteDied {

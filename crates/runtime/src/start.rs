@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::park;
-use forkyard_os::process::{Pid, Signal, kill, reap_blocking, spawn_self};
+use forkyard_os::process::{Environment, Pid, Signal, kill, reap_blocking, spawn_self};
 use forkyard_shm::Park;
 
 /// Names the environment variable that makes a process a worker.
@@ -43,7 +43,10 @@ impl Park for OsPark {
 #[derive(Debug)]
 pub(crate) enum Starter {
     /// The program is executed again.
-    Spawn { segment: String },
+    Spawn {
+        segment: String,
+        environment: Environment,
+    },
     /// A zygote forks them.
     Zygote { socket: ControlSocket, pid: Pid },
 }
@@ -53,9 +56,12 @@ impl Starter {
     /// forked one when the zygote answers.
     pub(crate) fn start(&self, index: usize, generation: u32) -> Result<Option<Pid>, String> {
         match self {
-            Self::Spawn { segment } => {
+            Self::Spawn {
+                segment,
+                environment,
+            } => {
                 let orders = format!("{segment} {index} {generation}");
-                spawn_self(&[(WORKER_VARIABLE, &orders)])
+                spawn_self(&[(WORKER_VARIABLE, &orders)], environment)
                     .map(Some)
                     .map_err(|error| error.to_string())
             }

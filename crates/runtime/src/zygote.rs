@@ -15,6 +15,7 @@ use forkyard_os::control::{ChildEvents, ControlError, ControlSocket, Either, wai
 use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
 
 use crate::bootstrap::{Attachment, unlink_all};
+use crate::setup::{Preparation, prepare};
 use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, ZygoteMessage};
 use crate::worker;
 
@@ -29,8 +30,12 @@ enum Next {
 }
 
 /// Serves until the supervisor is gone.
-pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
+pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &Preparation) -> ! {
     become_worker();
+    // The functions of another build are elsewhere; its workers will say that it is one.
+    if attachment.is_same_build() {
+        prepare(preparation);
+    }
     let Ok(children) = ChildEvents::install() else {
         exit_now(EXIT_NOT_ATTACHED)
     };

@@ -1,5 +1,7 @@
 //! Building a pool.
 
+mod process;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,9 @@ use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
 use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
+
+pub use process::Pinning;
+use process::ProcessSettings;
 
 /// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
 const SLOTS: u32 = 1024;
@@ -50,6 +55,7 @@ pub struct PoolBuilder {
     most_failed_starts: u32,
     arena_limit: u64,
     arena_advice: Advice,
+    process: ProcessSettings,
 }
 
 impl Default for PoolBuilder {
@@ -64,6 +70,7 @@ impl Default for PoolBuilder {
             most_failed_starts: 5,
             arena_limit: 0,
             arena_advice: Advice::default(),
+            process: ProcessSettings::default(),
         }
     }
 }
@@ -170,8 +177,16 @@ impl PoolBuilder {
                 limit: MAX_WORKERS,
             });
         }
+        let levels = self.process.levels()?;
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
         let core = Arc::new(self.make_core(workers)?);
+        match self.process.keep(&core, levels) {
+            Ok(kept) => core.set_up(kept),
+            Err(error) => {
+                core.starter.end();
+                return Err(error);
+            }
+        }
         enlist(&core);
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
@@ -244,9 +259,12 @@ impl PoolBuilder {
     }
 
     fn make_starter(&self, name: &SegmentName, control: &Control) -> Result<Starter, BuildError> {
+        let environment = self.process.environment()?;
+        let preparation = self.process.preparation(self.start_method, &environment);
         match self.start_method {
             StartMethod::Spawn => Ok(Starter::Spawn {
                 segment: name.as_str().to_owned(),
+                environment,
             }),
             StartMethod::Fork => {
                 let (ours, theirs) = control_line()?;
@@ -260,14 +278,16 @@ impl PoolBuilder {
                             name: name.clone(),
                             _segment: None,
                         };
-                        zygote::run(theirs, attachment)
+                        zygote::run(theirs, attachment, &preparation)
                     }
                     Forked::Parent(pid) => Ok(Starter::Zygote { socket: ours, pid }),
                 }
             }
             StartMethod::ForkServer => {
                 let (ours, theirs) = control_line()?;
-                let pid = spawn_self_with_control(&[(ZYGOTE_VARIABLE, name.as_str())], theirs)?;
+                let orders = format!("{} {}", name.as_str(), preparation.preload);
+                let orders = [(ZYGOTE_VARIABLE, orders.as_str())];
+                let pid = spawn_self_with_control(&orders, &environment, theirs)?;
                 Ok(Starter::Zygote { socket: ours, pid })
             }
         }

@@ -32,7 +32,7 @@ mod starting;
 mod wait;
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
-pub(crate) use failure::StartFailure;
+pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::{Seat, SeatPhase};
@@ -57,6 +57,7 @@ use crate::bulk::{Bulk, Place};
 use crate::error::{TaskError, WorkerDeath};
 use crate::mapped::PoolMemory;
 use crate::parcel::{Parcel, Ready, Ticket};
+use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
 use crate::timings::ProcessTimings;
@@ -76,6 +77,8 @@ pub(crate) struct Core {
     pub(crate) cores: u32,
     /// The pool's shared state.
     pub(crate) states: Registry,
+    /// What its workers are told of themselves.
+    setup: OnceLock<Kept>,
     driver: Mutex<Driver>,
     /// Followers wait here.
     followers: Condvar,
@@ -205,6 +208,7 @@ impl Core {
             created: Instant::now(),
             cores,
             states: Registry::default(),
+            setup: OnceLock::new(),
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
                 seats,
@@ -246,6 +250,16 @@ impl Core {
     /// under the lock runs user code, and what can panic there (allocation) precedes change.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Driver> {
         self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what its workers are told, before the first is started.
+    pub(crate) fn set_up(&self, kept: Kept) {
+        let _ = self.setup.set(kept);
+    }
+
+    /// What its workers are told of themselves.
+    pub(crate) fn setup(&self) -> &Kept {
+        self.setup.get_or_init(Kept::default)
     }
 
     /// Wakes whoever sleeps at the doorbell, to look at what has changed.

@@ -1,5 +1,6 @@
 //! What can go wrong, by group of operations: building a pool, running a task, ending.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
@@ -190,8 +191,10 @@ fn at(location: &Option<String>) -> String {
 
 /// The end of a worker process that was not asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("worker {worker} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB", .peak_rss_bytes / (1 << 20))]
+#[error("worker {worker}{} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB", of_pool(.pool), .peak_rss_bytes / (1 << 20))]
 pub struct WorkerDeath {
+    /// The name of the pool, if it has one.
+    pub pool: Option<Arc<str>>,
     /// Index of the worker in the pool.
     pub worker: usize,
     /// Which incarnation of that worker: 0 for the first, one more for each replacement.
@@ -202,4 +205,9 @@ pub struct WorkerDeath {
     pub cause: ExitCause,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: u64,
+}
+
+fn of_pool(pool: &Option<Arc<str>>) -> String {
+    pool.as_ref()
+        .map_or_else(String::new, |name| format!(" of pool {name:?}"))
 }

@@ -84,6 +84,31 @@ impl Starter {
     }
 }
 
+/// Why a zygote has not forked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotForked {
+    /// The limit of processes is reached.
+    Limit,
+    /// The zygote has threads, which its preload left behind.
+    Threads,
+    /// Anything else.
+    Other,
+}
+
+impl NotForked {
+    /// In words for the user.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Limit => "fork failed: the limit of processes is reached (ulimit -u)",
+            Self::Threads => {
+                "fork is refused: the preload has left threads behind, whose locks a forked \
+                 worker would inherit; end them before it returns"
+            }
+            Self::Other => "fork failed",
+        }
+    }
+}
+
 /// What supervisor and zygote say to each other, in messages of fixed size:
 /// a tag, then little-endian numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +125,7 @@ pub(crate) enum ZygoteMessage {
     NotForked {
         index: usize,
         generation: u32,
-        /// The limit of processes was the reason.
-        limit: bool,
+        why: NotForked,
     },
     /// Zygote: a worker ended.
     Exited(forkyard_os::process::Exit),
@@ -126,8 +150,15 @@ impl ZygoteMessage {
             Self::NotForked {
                 index,
                 generation,
-                limit,
-            } => numbers(3, index, generation, i32::from(limit)),
+                why,
+            } => {
+                let why = match why {
+                    NotForked::Other => 0,
+                    NotForked::Limit => 1,
+                    NotForked::Threads => 2,
+                };
+                numbers(3, index, generation, why);
+            }
             Self::Exited(exit) => {
                 bytes[0] = 4;
                 let exit = exit.encode();
@@ -154,7 +185,11 @@ impl ZygoteMessage {
             3 => Some(Self::NotForked {
                 index,
                 generation,
-                limit: last != 0,
+                why: match last {
+                    1 => NotForked::Limit,
+                    2 => NotForked::Threads,
+                    _ => NotForked::Other,
+                },
             }),
             4 => {
                 let mut exit = [0; forkyard_os::process::EXIT_BYTES];
@@ -197,7 +232,7 @@ mod tests {
             ZygoteMessage::NotForked {
                 index: 1,
                 generation: 2,
-                limit: true,
+                why: NotForked::Threads,
             },
             ZygoteMessage::Exited(exit),
         ];

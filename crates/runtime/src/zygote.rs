@@ -16,7 +16,7 @@ use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, rea
 
 use crate::bootstrap::{Attachment, unlink_all};
 use crate::setup::{Preparation, prepare};
-use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, ZygoteMessage};
+use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, NotForked, ZygoteMessage};
 use crate::worker;
 
 /// What a turn of the loop leads to.
@@ -86,7 +86,11 @@ fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
         Err(error) => ZygoteMessage::NotForked {
             index,
             generation,
-            limit: matches!(error, ForkError::ProcessLimit),
+            why: match error {
+                ForkError::ProcessLimit => NotForked::Limit,
+                ForkError::Threads { .. } => NotForked::Threads,
+                _ => NotForked::Other,
+            },
         },
     };
     match socket.send(&answer.encode()) {

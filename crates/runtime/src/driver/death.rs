@@ -33,6 +33,7 @@ impl Driver {
         let page = core.control.page(index);
         let was = self.seats[index].phase;
         let death = WorkerDeath {
+            pool: core.setup().name.clone(),
             worker: index,
             generation: self.seats[index].generation,
             pid: exit.pid.as_raw(),

@@ -10,6 +10,8 @@ mod crash;
 mod death;
 mod leaks;
 mod memory;
+mod nested;
+mod process;
 mod scribble;
 mod search;
 mod setup;
@@ -43,6 +45,8 @@ fn main() {
         death::SCENARIOS,
         leaks::SCENARIOS,
         memory::SCENARIOS,
+        nested::SCENARIOS,
+        process::SCENARIOS,
         scribble::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,

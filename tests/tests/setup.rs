@@ -24,14 +24,14 @@ tests::on_every_way! {
         assert_eq!(ended.stdout.matches("[finished]").count(), 3, "{}", ended.stdout);
         assert!(ended.stderr.contains("worker 0 of pool \"loud\": not tidy"), "{}", ended.stderr);
     };
-    the_environment_is_the_workers => |way| victim!(way, "process/environment").passes();
-    limits_hold_in_workers_alone => |way| victim!(way, "process/limits").passes();
-    what_cannot_be_set_is_told => |way| victim!(way, "process/refused").passes();
-    workers_can_have_a_processor_each => |way| victim!(way, "process/pinned").passes();
-    a_pools_name_is_seen => |way| victim!(way, "process/named").passes();
-    values_are_provided => |way| victim!(way, "process/provided").passes();
-    what_cannot_be_provided_is_told => |way| victim!(way, "process/provided-wrong").passes();
-    tasks_say_how_far_they_are => |way| victim!(way, "process/progress").passes();
+    the_environment_is_the_workers => |way| victim!(way, "limits/environment").passes();
+    limits_hold_in_workers_alone => |way| victim!(way, "limits/limits").passes();
+    what_cannot_be_set_is_told => |way| victim!(way, "limits/refused").passes();
+    workers_can_have_a_processor_each => |way| victim!(way, "limits/pinned").passes();
+    a_pools_name_is_seen => |way| victim!(way, "limits/named").passes();
+    values_are_provided => |way| victim!(way, "provided/provided").passes();
+    what_cannot_be_provided_is_told => |way| victim!(way, "provided/provided-wrong").passes();
+    tasks_say_how_far_they_are => |way| victim!(way, "provided/progress").passes();
     case_36_a_pool_in_a_task_is_allowed_to_a_depth => |way| victim!(way, "nested/depth").passes();
     case_36_the_outermost_pool_says_how_deep => |way| victim!(way, "nested/deeper").passes();
     case_36_a_worker_that_dies_takes_its_workers_along => |way| {
@@ -52,7 +52,7 @@ tests::on_every_way! {
 
 tests::on_both_paths! {
     /// Takes a second of CPU time.
-    a_limit_of_cpu_time_ends_a_worker => |way| victim!(way, "process/cpu-time").passes();
+    a_limit_of_cpu_time_ends_a_worker => |way| victim!(way, "limits/cpu-time").passes();
     the_global_pool_goes_with_its_process => |way| victim!(way, "nested/global").passes();
 }
 

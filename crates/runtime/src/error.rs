@@ -13,7 +13,8 @@ pub enum BuildError {
     /// program would not run it either and would start over as a second supervisor.
     #[error(
         "forkyard::init() has not run in this process; make it the first line of main(), \
-         because workers start from the same program and become workers there"
+         because workers start from the same program and become workers there (in tests: \
+         forkyard::test_support!() at the top of the file)"
     )]
     MissingInit,
     /// A worker was started from the program but came back as another supervisor.

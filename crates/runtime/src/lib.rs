@@ -58,6 +58,8 @@ mod sink;
 mod source;
 mod start;
 pub mod state;
+#[doc(hidden)]
+pub mod test_support;
 mod time;
 mod timings;
 mod trampoline;

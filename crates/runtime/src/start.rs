@@ -13,6 +13,9 @@ pub(crate) const WORKER_VARIABLE: &str = "FORKYARD_WORKER";
 /// Names the environment variable that makes a process a zygote.
 pub(crate) const ZYGOTE_VARIABLE: &str = "FORKYARD_ZYGOTE";
 
+/// Names the environment variable that makes a process a worker, or a zygote, before its `main`.
+pub(crate) const EARLY_VARIABLE: &str = "FORKYARD_BEFORE_MAIN";
+
 /// Exit code of a worker that reached `Pool::build` with its orders unread.
 pub(crate) const EXIT_SKIPPED_INIT: i32 = 113;
 /// Exit code of a worker that could not attach to its pool.

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_there_already_can_be_set_again() {
         let (_, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
-        if hard == nix::libc::RLIM_INFINITY {
+        if hard == libc::RLIM_INFINITY {
             return;
         }
         set_limit(Limit::CoreDump, hard).unwrap();

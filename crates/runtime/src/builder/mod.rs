@@ -162,7 +162,8 @@ impl PoolBuilder {
             // once, and here nothing more may happen.
             exit_now(EXIT_SKIPPED_INIT);
         }
-        if self.start_method != StartMethod::Fork && !init::was_called() {
+        mapped::keep_before_main();
+        if self.start_method != StartMethod::Fork && init::entry().is_none() {
             return Err(BuildError::MissingInit);
         }
         let workers = self
@@ -259,7 +260,7 @@ impl PoolBuilder {
     }
 
     fn make_starter(&self, name: &SegmentName, control: &Control) -> Result<Starter, BuildError> {
-        let environment = self.process.environment()?;
+        let environment = self.process.environment(self.start_method)?;
         let preparation = self.process.preparation(self.start_method, &environment);
         match self.start_method {
             StartMethod::Spawn => Ok(Starter::Spawn {

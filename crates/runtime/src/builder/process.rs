@@ -12,10 +12,12 @@ use serde::de::DeserializeOwned;
 use super::PoolBuilder;
 use crate::driver::Core;
 use crate::error::BuildError;
+use crate::init::{self, Entry};
 use crate::setup::{
     Head, Kept, Limits, Maker, Outcome, Preparation, Provide, Sent, entry_of_finalizer,
     entry_of_initializer, entry_of_preload,
 };
+use crate::start::EARLY_VARIABLE;
 use crate::{StartMethod, StateError};
 
 /// What libraries that start threads of their own read how many from.
@@ -84,6 +86,10 @@ impl PoolBuilder {
     /// let length = pool.submit(|()| MODEL.get().map_or(0, String::len), ()).join();
     /// # Ok::<(), forkyard::BuildError>(())
     /// ```
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "as with a task: who hands an argument over has it no more"
+    )]
     pub fn initializer<F, A, R>(mut self, f: F, argument: A) -> Self
     where
         F: Fn(A) -> R + Copy + 'static,
@@ -295,7 +301,7 @@ impl ProcessSettings {
     ///
     /// # Errors
     /// When there can be no such environment.
-    pub(super) fn environment(&self) -> Result<Environment, BuildError> {
+    pub(super) fn environment(&self, method: StartMethod) -> Result<Environment, BuildError> {
         let mut environment = self.environment.clone();
         if let Some(threads) = self.inner_threads {
             let threads = threads.max(1).to_string();
@@ -309,6 +315,9 @@ impl ProcessSettings {
             what: "the workers' environment",
             why: bad.to_string(),
         })?;
+        if method != StartMethod::Fork && init::entry() == Some(Entry::BeforeMain) {
+            environment.set(EARLY_VARIABLE.as_ref(), "1".as_ref());
+        }
         Ok(environment)
     }
 

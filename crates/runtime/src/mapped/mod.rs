@@ -7,6 +7,7 @@
     reason = "each structure is laid over a mapping whose size and lifetime are argued here"
 )]
 
+mod early;
 mod laid;
 
 use std::num::NonZeroUsize;
@@ -23,6 +24,7 @@ use forkyard_shm::{OwnerIndex, Park};
 
 use crate::bootstrap::unlink_all;
 use crate::start::OsPark;
+pub(crate) use early::keep_before_main;
 pub(crate) use laid::{Laid, MeetError, bytes as laid_bytes};
 
 /// Lays a new control segment out.

@@ -9,9 +9,11 @@ mod arena;
 mod crash;
 mod death;
 mod leaks;
+mod limits;
 mod memory;
 mod nested;
 mod process;
+mod provided;
 mod scribble;
 mod search;
 mod setup;
@@ -44,9 +46,11 @@ fn main() {
         crash::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
+        limits::SCENARIOS,
         memory::SCENARIOS,
         nested::SCENARIOS,
         process::SCENARIOS,
+        provided::SCENARIOS,
         scribble::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,

@@ -91,8 +91,8 @@ fn deeper(setup: &Setup) {
     pool.close();
 }
 
-fn hold(way: Way) -> u64 {
-    let pool = inner(&way.0, &way.1).build().expect("a pool");
+fn hold((transport, method): Way) -> u64 {
+    let pool = inner(&transport, &method).build().expect("a pool");
     let pids = pool
         .timings()
         .iter()

@@ -12,9 +12,7 @@
 //! the program's own file, once, and only where `init` has not run. So the macro needs no code
 //! that runs before `main` in the user's crate, which could not be had without `unsafe`.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// Makes pools work in the tests of this file, module or crate, which the test harness runs: put
@@ -93,14 +91,8 @@ pub fn is_enabled(mark: &'static Mark) -> bool {
 pub(crate) fn is_marked() -> bool {
     static MARKED: OnceLock<bool> = OnceLock::new();
     *MARKED.get_or_init(|| {
-        let program = if cfg!(target_os = "linux") {
-            // The very image that runs, whatever has become of its file.
-            Ok(PathBuf::from("/proc/self/exe"))
-        } else {
-            std::env::current_exe()
-        };
-        program
-            .and_then(File::open)
+        forkyard_os::exe::open()
+            .map_err(io::Error::other)
             .and_then(find)
             .unwrap_or_else(|error| {
                 tracing::warn!(%error, "this program's file cannot be read, to see whether it is a test");

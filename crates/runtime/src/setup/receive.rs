@@ -177,7 +177,92 @@ fn part_of<'a>(block: &'a Block, part: &Part) -> Result<&'a [u8], String> {
 
 #[cfg(test)]
 mod tests {
-    use super::process_name;
+    use forkyard_shm::OwnerIndex;
+    use forkyard_shm::layout::Shape;
+
+    use super::super::Sent;
+    use super::*;
+    use crate::bootstrap::identity;
+    use crate::mapped::{PoolMemory, attach_arena};
+
+    #[test]
+    fn settings_that_are_not_the_supervisors_are_refused() {
+        let shape = Shape {
+            workers: 1,
+            slots: 2,
+        };
+        let memory = PoolMemory::create(shape, identity()).unwrap();
+        let attach = |owner| attach_arena(memory.control(), memory.name(), owner);
+        let (supervisor, worker) = (attach(OwnerIndex::SUPERVISOR), attach(OwnerIndex::new(1)));
+        let sent = Sent {
+            head: Head {
+                name: Some("pool".to_owned()),
+                nice: Some(3),
+                ..Head::default()
+            },
+            levels: 1,
+            initializer: Some((77, vec![1, 2, 3])),
+            provided: Vec::new(),
+        };
+        let kept = sent.keep(&supervisor).unwrap();
+        let place = kept.place;
+        let (head, block) = read(&place, &worker).unwrap();
+        assert_eq!((head.name.as_deref(), head.nice), (Some("pool"), Some(3)));
+        let part = head.initializer.unwrap();
+        assert_eq!(part.entry, 77);
+        assert_eq!(part_of(&block, &part), Ok(&[1, 2, 3][..]));
+        for (at, len) in [(part.at, 4), (part.at + 1, 3), (u64::MAX, 1), (0, u64::MAX)] {
+            assert!(part_of(&block, &Part { at, len, ..part }).is_err());
+        }
+        let refused = |place: SetupPlace| read(&place, &worker).map(drop).unwrap_err();
+        let mut other = place;
+        other.head_hash ^= 1;
+        assert!(refused(other).contains("wrote over"));
+        for head_bytes in [
+            1,
+            place.head_bytes - 1,
+            place.head_bytes + 1,
+            1 << 40,
+            u64::MAX,
+        ] {
+            refused(SetupPlace {
+                head_bytes,
+                ..place
+            });
+        }
+        for word in 0..4 {
+            let mut other = place;
+            other.place[word] ^= 1 << 40 | 1;
+            refused(other);
+        }
+        drop(block);
+        drop(kept);
+        assert_eq!(supervisor.stats().live_blocks, 0);
+        refused(place);
+    }
+
+    #[test]
+    fn a_pool_that_says_nothing_takes_no_memory() {
+        let shape = Shape {
+            workers: 1,
+            slots: 2,
+        };
+        let memory = PoolMemory::create(shape, identity()).unwrap();
+        let arena = attach_arena(memory.control(), memory.name(), OwnerIndex::SUPERVISOR);
+        let sent = Sent {
+            head: Head::default(),
+            levels: 2,
+            initializer: None,
+            provided: Vec::new(),
+        };
+        let kept = sent.keep(&arena).unwrap();
+        let wanted = SetupPlace {
+            levels: 2,
+            ..SetupPlace::default()
+        };
+        assert_eq!(kept.place, wanted);
+        assert_eq!(arena.stats().reserved_bytes, 0);
+    }
 
     #[test]
     fn a_workers_name_ends_with_its_index() {

@@ -13,6 +13,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("provided/progress", progress),
 ];
 
+/// Bytes of a value that is not small.
+const LARGE: usize = 200_000;
+
 /// Shared state and data that every worker has from its start.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Tables {
@@ -33,7 +36,7 @@ fn provided(setup: &Setup) {
         .workers(2)
         .initializer(check, ())
         .provide("word".to_owned())
-        .provide(vec![7_u8; 3_000_000])
+        .provide(vec![7_u8; LARGE])
         .provide("another".to_owned())
         .provide_with(|maker| {
             let numbers = maker.arena().copy_from(&[2_u64, 3, 5]);
@@ -55,7 +58,7 @@ fn provided(setup: &Setup) {
             .expect("a cell")
             .fetch_add(1);
         let bytes = context.provided::<Vec<u8>>().expect("bytes");
-        assert!(bytes.len() == 3_000_000 && bytes.iter().all(|byte| *byte == 7));
+        assert!(*bytes == vec![7; LARGE]);
         assert!(context.provided::<u32>().is_none());
         context.provided::<String>().expect("a word").clone()
     };

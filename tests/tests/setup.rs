@@ -60,9 +60,22 @@ tests::on_ways! {
     /// One copy for all whom a zygote forks, and one for each who is spawned.
     what_is_preloaded_is_shared [spawn, fork, forkserver] |way| {
         if census::can_see() {
-            victim!(way, "nested/preload").passes();
+            let ended = victim!(way, "nested/preload").run();
+            ended.passed();
+            let said = ended.stdout.matches("[loading]").count();
+            assert_eq!(said, usize::from(way.method != "spawn"), "{}", ended.stdout);
         }
     }
+}
+
+/// A child that the program itself forks has a global pool of its own.
+#[test]
+fn the_global_pool_is_each_processes_own() {
+    let way = tests::Way::named("shared", "spawn");
+    tests::Victim::new(env!("CARGO_BIN_EXE_rough"))
+        .arg("fork-global")
+        .on(way)
+        .passes();
 }
 
 /// A cgroup of the test's own with a quota of one processor and a half, where one can be made.

@@ -13,10 +13,6 @@ pub fn allowed() -> Vec<usize> {
 ///
 /// # Errors
 /// Never; the signature is the one of Linux.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the signature is the one of Linux"
-)]
 pub fn pin(cpu: usize) -> Result<(), OsError> {
     let _ = cpu;
     Ok(())

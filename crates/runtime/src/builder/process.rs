@@ -262,7 +262,7 @@ impl PoolBuilder {
         self
     }
 
-    /// How many threads libraries in a worker may start for themselves: sets `OMP_NUM_THREADS`,
+    /// How many threads libraries in a worker may start for themselves, 1 at least: sets `OMP_NUM_THREADS`,
     /// `OPENBLAS_NUM_THREADS`, `MKL_NUM_THREADS`, `VECLIB_MAXIMUM_THREADS`,
     /// `NUMEXPR_NUM_THREADS`, `BLIS_NUM_THREADS` and `RAYON_NUM_THREADS` in its environment,
     /// whatever they are here; [`env`](Self::env) has the last word on each.

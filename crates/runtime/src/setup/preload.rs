@@ -1,5 +1,6 @@
 //! What a zygote does before it forks its first worker.
 
+use std::io::Write;
 use std::sync::OnceLock;
 
 use forkyard_os::process::Environment;
@@ -34,4 +35,6 @@ pub(crate) fn prepare(preparation: &Preparation) {
     if let Err(why) = hook(&mut Call::default()) {
         let _ = FAILED.set(why);
     }
+    // What lies in the buffer would be written once by each worker.
+    let _ = std::io::stdout().flush();
 }

@@ -20,8 +20,8 @@ pub(crate) struct Received {
     head: Head,
     block: Option<Block>,
     provided: Vec<&'static (dyn Any + Send + Sync)>,
-    /// Processors that this process could use before it was bound to one.
-    pub(crate) cores: u32,
+    /// Processors that this process could use before it was bound to one, if it was.
+    cores: Option<u32>,
 }
 
 impl fmt::Debug for Received {
@@ -44,15 +44,13 @@ impl Received {
     ) -> Result<Self, String> {
         let place = page.setup.get();
         super::enter_level(place.levels);
-        let mut received = Self {
-            cores: u32::try_from(cpus::available().get()).unwrap_or(u32::MAX),
-            ..Self::default()
-        };
+        let mut received = Self::default();
         if place.head_bytes == 0 {
             return Ok(received);
         }
         let (head, block) = read(&place, arena)?;
         received.head = head;
+        received.cores = received.head.pinned.then(cores);
         received.apply(index)?;
         // Handles of shared state and data are found in the arena.
         let _unpacking = Unpacking::from(arena);
@@ -91,6 +89,12 @@ impl Received {
             limits::set_limit(limit, most).map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// Processors that the pool's workers may use together: for those that wait, the others are
+    /// at work beside them, whatever each is bound to.
+    pub(crate) fn cores(&self) -> u32 {
+        self.cores.unwrap_or_else(cores)
     }
 
     /// The pool's name.
@@ -135,6 +139,10 @@ impl Received {
             eprintln!("forkyard: the finalizer failed in worker {index}{pool}: {why}");
         }
     }
+}
+
+fn cores() -> u32 {
+    u32::try_from(cpus::available().get()).unwrap_or(u32::MAX)
 }
 
 /// As much of the pool's name as leaves room for the worker's index: systems keep 15 bytes.

@@ -208,6 +208,7 @@ static TABLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 fn load() {
+    print!("[loading]");
     LazyLock::force(&TABLE);
 }
 
@@ -275,6 +276,7 @@ fn preload(setup: &Setup) {
     assert!(gone.is_err());
     works(&pool);
     pool.close();
+    println!();
 }
 
 fn cannot_load() -> Result<(), &'static str> {

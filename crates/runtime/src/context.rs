@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use forkyard_shm::control::Control;
 use forkyard_shm::{CheckEvery, OwnerIndex, Round, StopFlag};
 
+use crate::setup::Received;
 use crate::{Arena, Search};
 
 /// The worker that runs the calling task, or, outside a worker, nothing in particular.
@@ -14,6 +15,7 @@ pub struct Context {
     pub(crate) seat: Option<WorkerSeat>,
     pub(crate) arena: Option<Arena>,
     pub(crate) check_every: CheckEvery,
+    pub(crate) received: Received,
     idle_flag: StopFlag,
 }
 
@@ -52,6 +54,7 @@ pub fn context() -> &'static Context {
             seat: None,
             arena: None,
             check_every: CheckEvery::Auto,
+            received: Received::default(),
             idle_flag: StopFlag::new(),
         })
     })
@@ -63,11 +66,13 @@ impl Context {
         seat: WorkerSeat,
         arena: Arena,
         check_every: CheckEvery,
+        received: Received,
     ) -> &'static Self {
         let mut new = Some(Self {
             seat: Some(seat),
             arena: Some(arena),
             check_every,
+            received,
             idle_flag: StopFlag::new(),
         });
         let context = CONTEXT.get_or_init(|| match new.take() {
@@ -139,6 +144,42 @@ impl Context {
     pub fn is_stopped(&self) -> bool {
         let (flag, round) = self.stop();
         flag.is_raised(round)
+    }
+
+    /// How often searches look at the stop flag, as the pool was told.
+    #[must_use]
+    pub fn check_every(&self) -> CheckEvery {
+        self.check_every
+    }
+
+    /// The name of the pool, if it was [given one](crate::PoolBuilder::name).
+    #[must_use]
+    pub fn pool_name(&self) -> Option<&str> {
+        self.received.pool_name()
+    }
+
+    /// The value of that type that the pool [provides](crate::PoolBuilder::provide) to its
+    /// workers; `None` when it provides none, and outside a worker.
+    #[must_use]
+    pub fn provided<T: 'static>(&self) -> Option<&'static T> {
+        self.received.provided()
+    }
+
+    /// Says how far the calling task is: `done` of `total`, in whatever it counts; `total` is 0
+    /// when it does not know. [`Pool::progress`](crate::Pool::progress) tells, until the task
+    /// ends. Costs three stores; outside a worker it does nothing.
+    ///
+    /// Of the items of a chunk of a `map`, each has the word when it runs.
+    #[inline]
+    pub fn progress(&self, done: u64, total: u64) {
+        let Some(seat) = &self.seat else { return };
+        let page = seat.control.page(seat.index);
+        let said = &page.progress;
+        said.done.store(done, Ordering::Relaxed);
+        said.total.store(total, Ordering::Relaxed);
+        // Which message it is of: it counts for nothing once that is done.
+        let message = page.counters.begun.load(Ordering::Relaxed);
+        said.message.store(message, Ordering::Relaxed);
     }
 
     /// The pool's arena; `None` outside a worker.

@@ -1,5 +1,6 @@
 //! What can go wrong, by group of operations: building a pool, running a task, ending.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
@@ -12,7 +13,8 @@ pub enum BuildError {
     /// program would not run it either and would start over as a second supervisor.
     #[error(
         "forkyard::init() has not run in this process; make it the first line of main(), \
-         because workers start from the same program and become workers there"
+         because workers start from the same program and become workers there (in tests: \
+         forkyard::test_support!() at the top of the file)"
     )]
     MissingInit,
     /// A worker was started from the program but came back as another supervisor.
@@ -70,6 +72,42 @@ pub enum BuildError {
         /// What to do about it, where that is known (begins with "; "), else empty.
         hint: String,
     },
+    /// The initializer failed in a worker, panicked, or took the worker with it.
+    #[error("the initializer failed in worker {worker}: {why}")]
+    Initializer {
+        /// Index of the worker.
+        worker: usize,
+        /// What the initializer said, or how it ended.
+        why: String,
+    },
+    /// The preload failed, or panicked, in the process from which workers are forked.
+    #[error("the preload failed: {why}")]
+    Preload {
+        /// What it said.
+        why: String,
+    },
+    /// A worker could not be set up as the builder says: a limit that cannot be had, for one.
+    #[error("worker {worker} could not be set up: {why}")]
+    WorkerSetup {
+        /// Index of the worker.
+        worker: usize,
+        /// What could not be done.
+        why: String,
+    },
+    /// What the builder says of the workers cannot be sent to them.
+    #[error("{what} cannot be had: {why}")]
+    Settings {
+        /// What was to be sent.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
+    /// A pool inside a task of a pool inside a task, deeper than the outer pools allow.
+    #[error(
+        "a pool cannot be built in this task: the pools that it runs in allow no more levels below \
+         them; raise max_depth() of the outermost one, or build the pool outside of tasks"
+    )]
+    TooDeep,
     /// The shared-memory segment could not be made.
     #[error(transparent)]
     Segment(#[from] forkyard_os::segment::SegmentError),
@@ -207,8 +245,10 @@ fn last(deaths: &[WorkerDeath]) -> String {
 
 /// The end of a worker process that was not asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("worker {worker} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB", .peak_rss_bytes / (1 << 20))]
+#[error("worker {worker}{} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB", of_pool(.pool), .peak_rss_bytes / (1 << 20))]
 pub struct WorkerDeath {
+    /// The name of the pool, if it has one.
+    pub pool: Option<Arc<str>>,
     /// Index of the worker in the pool.
     pub worker: usize,
     /// Which incarnation of that worker: 0 for the first, one more for each replacement.
@@ -219,4 +259,9 @@ pub struct WorkerDeath {
     pub cause: ExitCause,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: u64,
+}
+
+fn of_pool(pool: &Option<Arc<str>>) -> String {
+    pool.as_ref()
+        .map_or_else(String::new, |name| format!(" of pool {name:?}"))
 }

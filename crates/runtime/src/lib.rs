@@ -55,10 +55,13 @@ mod pool;
 mod reaper;
 mod reply;
 mod search;
+mod setup;
 mod sink;
 mod source;
 mod start;
 pub mod state;
+#[doc(hidden)]
+pub mod test_support;
 mod time;
 mod timings;
 mod trampoline;
@@ -69,7 +72,7 @@ pub use abort::AbortHandle;
 pub use arena::{
     Arena, ArenaError, ArenaStats, ArenaWriter, Owned, Payload, Plain, Shared, Waited,
 };
-pub use builder::PoolBuilder;
+pub use builder::{Pinning, PoolBuilder};
 pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
 pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
@@ -82,6 +85,7 @@ pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartErro
 pub use options::{ChunkSize, OnCrash, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
+pub use setup::{Maker, Outcome, WorkerProgress};
 pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };

@@ -200,6 +200,7 @@ impl Reaper {
                 worker: index,
                 pid,
                 within: self.core.options.start_timeout,
+                initializing: false,
             }
         } else {
             StartFailure::ZygoteDied {
@@ -238,13 +239,8 @@ impl Reaper {
                     self.seated(index, generation, pid);
                 }
             }
-            Some(ZygoteMessage::NotForked { index, limit, .. }) if index < workers => {
-                let why = if limit {
-                    "fork failed: the limit of processes is reached (ulimit -u)"
-                } else {
-                    "fork failed"
-                };
-                self.not_started(index, StartFailure::NotStarted(why.to_owned()));
+            Some(ZygoteMessage::NotForked { index, why, .. }) if index < workers => {
+                self.not_started(index, StartFailure::NotStarted(why.text().to_owned()));
             }
             Some(ZygoteMessage::Exited(exit)) => {
                 let driver = self.core.lock();

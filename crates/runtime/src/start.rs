@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::park;
-use forkyard_os::process::{Pid, Signal, kill, reap_blocking, spawn_self};
+use forkyard_os::process::{Environment, Pid, Signal, kill, reap_blocking, spawn_self};
 use forkyard_shm::Park;
 
 /// Names the environment variable that makes a process a worker.
 pub(crate) const WORKER_VARIABLE: &str = "FORKYARD_WORKER";
 /// Names the environment variable that makes a process a zygote.
 pub(crate) const ZYGOTE_VARIABLE: &str = "FORKYARD_ZYGOTE";
+
+/// Names the environment variable that makes a process a worker, or a zygote, before its `main`.
+pub(crate) const EARLY_VARIABLE: &str = "FORKYARD_BEFORE_MAIN";
 
 /// Exit code of a worker that reached `Pool::build` with its orders unread.
 pub(crate) const EXIT_SKIPPED_INIT: i32 = 113;
@@ -43,7 +46,10 @@ impl Park for OsPark {
 #[derive(Debug)]
 pub(crate) enum Starter {
     /// The program is executed again.
-    Spawn { segment: String },
+    Spawn {
+        segment: String,
+        environment: Environment,
+    },
     /// A zygote forks them.
     Zygote { socket: ControlSocket, pid: Pid },
 }
@@ -53,9 +59,12 @@ impl Starter {
     /// forked one when the zygote answers.
     pub(crate) fn start(&self, index: usize, generation: u32) -> Result<Option<Pid>, String> {
         match self {
-            Self::Spawn { segment } => {
+            Self::Spawn {
+                segment,
+                environment,
+            } => {
                 let orders = format!("{segment} {index} {generation}");
-                spawn_self(&[(WORKER_VARIABLE, &orders)])
+                spawn_self(&[(WORKER_VARIABLE, &orders)], environment)
                     .map(Some)
                     .map_err(|error| error.to_string())
             }
@@ -78,6 +87,31 @@ impl Starter {
     }
 }
 
+/// Why a zygote has not forked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotForked {
+    /// The limit of processes is reached.
+    Limit,
+    /// The zygote has threads, which its preload left behind.
+    Threads,
+    /// Anything else.
+    Other,
+}
+
+impl NotForked {
+    /// In words for the user.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Limit => "fork failed: the limit of processes is reached (ulimit -u)",
+            Self::Threads => {
+                "fork is refused: the preload has left threads behind, whose locks a forked \
+                 worker would inherit; end them before it returns"
+            }
+            Self::Other => "fork failed",
+        }
+    }
+}
+
 /// What supervisor and zygote say to each other, in messages of fixed size:
 /// a tag, then little-endian numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +128,7 @@ pub(crate) enum ZygoteMessage {
     NotForked {
         index: usize,
         generation: u32,
-        /// The limit of processes was the reason.
-        limit: bool,
+        why: NotForked,
     },
     /// Zygote: a worker ended.
     Exited(forkyard_os::process::Exit),
@@ -120,8 +153,15 @@ impl ZygoteMessage {
             Self::NotForked {
                 index,
                 generation,
-                limit,
-            } => numbers(3, index, generation, i32::from(limit)),
+                why,
+            } => {
+                let why = match why {
+                    NotForked::Other => 0,
+                    NotForked::Limit => 1,
+                    NotForked::Threads => 2,
+                };
+                numbers(3, index, generation, why);
+            }
             Self::Exited(exit) => {
                 bytes[0] = 4;
                 let exit = exit.encode();
@@ -148,7 +188,11 @@ impl ZygoteMessage {
             3 => Some(Self::NotForked {
                 index,
                 generation,
-                limit: last != 0,
+                why: match last {
+                    1 => NotForked::Limit,
+                    2 => NotForked::Threads,
+                    _ => NotForked::Other,
+                },
             }),
             4 => {
                 let mut exit = [0; forkyard_os::process::EXIT_BYTES];
@@ -191,7 +235,7 @@ mod tests {
             ZygoteMessage::NotForked {
                 index: 1,
                 generation: 2,
-                limit: true,
+                why: NotForked::Threads,
             },
             ZygoteMessage::Exited(exit),
         ];

@@ -15,7 +15,8 @@ use forkyard_os::control::{ChildEvents, ControlError, ControlSocket, Either, wai
 use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
 
 use crate::bootstrap::{Attachment, unlink_all};
-use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, ZygoteMessage};
+use crate::setup::{Preparation, prepare};
+use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, NotForked, ZygoteMessage};
 use crate::worker;
 
 /// What a turn of the loop leads to.
@@ -29,9 +30,13 @@ enum Next {
 }
 
 /// Serves until the supervisor is gone.
-pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
+pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &Preparation) -> ! {
     become_worker();
     let _ = worker::cores();
+    // The functions of another build are elsewhere; its workers will say that it is one.
+    if attachment.is_same_build() {
+        prepare(preparation);
+    }
     let Ok(children) = ChildEvents::install() else {
         exit_now(EXIT_NOT_ATTACHED)
     };
@@ -82,7 +87,11 @@ fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
         Err(error) => ZygoteMessage::NotForked {
             index,
             generation,
-            limit: matches!(error, ForkError::ProcessLimit),
+            why: match error {
+                ForkError::ProcessLimit => NotForked::Limit,
+                ForkError::Threads { .. } => NotForked::Threads,
+                _ => NotForked::Other,
+            },
         },
     };
     match socket.send(&answer.encode()) {

@@ -36,6 +36,9 @@
 //!  0x0140 | link: copy path, by the supervisor             |
 //!  0x0240 | lane: shared path, its head, see `lane::state` |
 //!  0x0300 | stops, by the supervisor, rarely               |
+//!  0x0340 | progress, by the worker, as its tasks say      |
+//!  0x0380 | setup, by the supervisor                       |
+//!  0x03c0 | note, by the worker that cannot start          |
 //!  0x1000 +------------------------------------------------+
 //! ```
 //!
@@ -43,6 +46,7 @@
 //! the same numbers is compared when a process attaches. `fields` draws the worker's page.
 
 mod fields;
+mod setup;
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -56,7 +60,8 @@ use crate::stop::StopFlag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::Doorbell;
 
-pub use crate::link_name::{LINK_NAME_BYTES, LinkName};
+pub use crate::link_name::{LINK_NAME_BYTES, LinkName, NOTE_BYTES, Note};
+pub use setup::{Progress, Setup, SetupPlace};
 
 /// The first eight bytes of a control segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"forkyard");
@@ -108,6 +113,14 @@ pub enum Phase {
     OtherBuild = 3,
     /// Refused to work: could not connect the copy path.
     NoLink = 4,
+    /// Refused to work: could not set itself up as the pool was told.
+    NotSetUp = 5,
+    /// Is in the pool's initializer.
+    Initializing = 6,
+    /// The initializer failed.
+    NotInitialized = 7,
+    /// Refused to work: what was to be loaded before it was forked was not.
+    NotPreloaded = 8,
 }
 
 impl Phase {
@@ -118,6 +131,10 @@ impl Phase {
             2 => Self::Leaving,
             3 => Self::OtherBuild,
             4 => Self::NoLink,
+            5 => Self::NotSetUp,
+            6 => Self::Initializing,
+            7 => Self::NotInitialized,
+            8 => Self::NotPreloaded,
             _ => Self::Empty,
         }
     }
@@ -237,6 +254,12 @@ pub struct WorkerPage {
     pub lane: LaneHead,
     /// By the supervisor, rarely.
     pub stops: Stops,
+    /// By the worker, when its tasks say how far they are.
+    pub progress: Progress,
+    /// By the supervisor, before the worker starts.
+    pub setup: Setup,
+    /// By the worker, when it cannot start: why.
+    pub note: Note,
 }
 
 impl WorkerPage {
@@ -277,6 +300,7 @@ impl WorkerPage {
         self.pipes.sent.reset();
         self.stops.flag.reset();
         self.stops.skips.reset();
+        self.reset_setup();
     }
 }
 
@@ -318,6 +342,9 @@ const _: () = {
     assert!(offset_of!(WorkerPage, link) == 0x0140);
     assert!(offset_of!(WorkerPage, lane) == 0x0240);
     assert!(offset_of!(WorkerPage, stops) == 0x0300);
+    assert!(offset_of!(WorkerPage, progress) == 0x0340);
+    assert!(offset_of!(WorkerPage, setup) == 0x0380);
+    assert!(offset_of!(WorkerPage, note) == 0x03c0);
     assert!(size_of::<LaneHead>() == 0xc0);
     assert!(size_of::<WorkerPage>() == 0x1000);
     assert!(align_of::<WorkerPage>() == PAGE);

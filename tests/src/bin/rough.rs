@@ -38,6 +38,7 @@ fn main() {
     match scenario.as_str() {
         "fork" => forked(&builder.build().expect("a pool")),
         "manager" => forked_manager(&builder),
+        "fork-global" => forked_global(),
         "interrupts" => interrupted(&builder),
         other => panic!("there is no scenario {other:?}"),
     }
@@ -48,6 +49,41 @@ fn works(pool: &Pool) {
     for (n, result) in (0..).zip(pool.map(|n: u64| n + 1, 0..2000)) {
         assert_eq!(result, Ok(n + 1));
     }
+}
+
+/// The global pool is each process's own: a child that the program itself forks gets another.
+fn forked_global() {
+    works(Pool::global());
+    let child = fork();
+    if child == 0 {
+        works(Pool::global());
+        let workers = Pool::global().timings();
+        let pids: Vec<String> = workers.iter().map(|row| row.pid.to_string()).collect();
+        gate::say("child", pids.join(" "));
+        gate::wait("seen");
+        // As any process that ends with the pool in its hands.
+        _exit(0)
+    }
+    let theirs = gate::hear("child");
+    let ours = Pool::global().timings();
+    assert!(!theirs.is_empty());
+    for pid in theirs
+        .split(' ')
+        .map(|pid| pid.parse::<i32>().expect("a pid"))
+    {
+        assert!(ours.iter().all(|row| row.pid != pid));
+    }
+    gate::say("seen", "");
+    works(Pool::global());
+    tests::until(
+        "the child's segments are gone",
+        tests::patience::LIVENESS,
+        || {
+            census::segments_of(child.cast_unsigned())
+                .is_empty()
+                .then_some(())
+        },
+    );
 }
 
 /// A child that the program itself forks drops its copies; nothing of it is the parent's.

@@ -4,6 +4,7 @@
 //! [`fork`] for births, at [`reap`] and [`Exit`] for deaths.
 
 mod birth;
+mod environment;
 mod exit;
 mod fork;
 mod pid;
@@ -22,6 +23,7 @@ use linux as platform;
 use macos as platform;
 
 pub use birth::Birth;
+pub use environment::{BadVariable, Environment};
 pub use exit::{EXIT_BYTES, Exit, ExitCause};
 pub use fork::{ForkError, Forked, fork};
 pub use pid::{Pid, is_alive, user_id};

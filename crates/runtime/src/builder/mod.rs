@@ -1,5 +1,6 @@
 //! Building a pool.
 
+mod process;
 mod tasks;
 
 use std::io::Write;
@@ -22,6 +23,9 @@ use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
 use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
+
+pub use process::Pinning;
+use process::ProcessSettings;
 
 /// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
 const SLOTS: u32 = 1024;
@@ -55,6 +59,7 @@ pub struct PoolBuilder {
     arena_limit: u64,
     arena_advice: Advice,
     terms: Terms,
+    process: ProcessSettings,
 }
 
 impl Default for PoolBuilder {
@@ -70,6 +75,7 @@ impl Default for PoolBuilder {
             arena_limit: 0,
             arena_advice: Advice::default(),
             terms: Terms::default(),
+            process: ProcessSettings::default(),
         }
     }
 }
@@ -161,7 +167,8 @@ impl PoolBuilder {
             // once, and here nothing more may happen.
             exit_now(EXIT_SKIPPED_INIT);
         }
-        if self.start_method != StartMethod::Fork && !init::was_called() {
+        mapped::keep_before_main();
+        if self.start_method != StartMethod::Fork && init::entry().is_none() {
             return Err(BuildError::MissingInit);
         }
         let workers = self
@@ -176,8 +183,16 @@ impl PoolBuilder {
                 limit: MAX_WORKERS,
             });
         }
+        let levels = self.process.levels()?;
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
         let core = Arc::new(self.make_core(workers)?);
+        match self.process.keep(&core, levels) {
+            Ok(kept) => core.set_up(kept),
+            Err(error) => {
+                core.starter.end();
+                return Err(error);
+            }
+        }
         enlist(&core);
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
@@ -251,9 +266,12 @@ impl PoolBuilder {
     }
 
     fn make_starter(&self, name: &SegmentName, control: &Control) -> Result<Starter, BuildError> {
+        let environment = self.process.environment(self.start_method)?;
+        let preparation = self.process.preparation(self.start_method, &environment);
         match self.start_method {
             StartMethod::Spawn => Ok(Starter::Spawn {
                 segment: name.as_str().to_owned(),
+                environment,
             }),
             StartMethod::Fork => {
                 let (ours, theirs) = control_line()?;
@@ -267,14 +285,16 @@ impl PoolBuilder {
                             name: name.clone(),
                             _segment: None,
                         };
-                        zygote::run(theirs, attachment)
+                        zygote::run(theirs, attachment, &preparation)
                     }
                     Forked::Parent(pid) => Ok(Starter::Zygote { socket: ours, pid }),
                 }
             }
             StartMethod::ForkServer => {
                 let (ours, theirs) = control_line()?;
-                let pid = spawn_self_with_control(&[(ZYGOTE_VARIABLE, name.as_str())], theirs)?;
+                let orders = format!("{} {}", name.as_str(), preparation.preload);
+                let orders = [(ZYGOTE_VARIABLE, orders.as_str())];
+                let pid = spawn_self_with_control(&orders, &environment, theirs)?;
                 Ok(Starter::Zygote { socket: ours, pid })
             }
         }

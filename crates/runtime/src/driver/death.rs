@@ -14,13 +14,12 @@ use std::time::Duration;
 use forkyard_os::clock::now_ns;
 use forkyard_os::process::Exit;
 use forkyard_shm::first::settle;
-use forkyard_shm::layout::Phase;
 use forkyard_wire::packets::PACKET_BYTES;
 
 use super::careful::NOBODY;
 use super::link::{OVERWRITTEN, Remains};
 use super::stop::Stopping;
-use super::{Core, Driver, PoolPhase, SeatPhase, StartFailure};
+use super::{Core, Driver, LastWords, PoolPhase, SeatPhase, StartFailure};
 use crate::error::{TaskError, WorkerDeath};
 use crate::parcel::{Parcel, Ready};
 use crate::start::OsPark;
@@ -36,6 +35,7 @@ impl Driver {
         let page = core.control.page(index);
         let was = self.seats[index].phase;
         let death = WorkerDeath {
+            pool: core.setup().name.clone(),
             worker: index,
             generation: self.seats[index].generation,
             pid: exit.pid.as_raw(),
@@ -63,7 +63,7 @@ impl Driver {
         );
         mapped::reclaim(&core.arena, owner);
         core.states.give_back(&core.arena, owner);
-        let phase_at_death = page.vitals.phase();
+        let phase_at_death = LastWords::of(page);
         self.seats[index].link.reset();
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
@@ -84,7 +84,7 @@ impl Driver {
         core: &Core,
         was: SeatPhase,
         death: WorkerDeath,
-        phase_at_death: Phase,
+        phase_at_death: LastWords,
         was_fruitless: bool,
     ) {
         let index = death.worker;
@@ -97,6 +97,7 @@ impl Driver {
                         worker: index,
                         pid: death.pid,
                         within: core.options.start_timeout,
+                        initializing: phase_at_death.is_initializing(),
                     }
                 } else {
                     StartFailure::Died {

@@ -55,7 +55,7 @@ use std::sync::Arc;
 pub(crate) use cancel::{Cancelled, Whereabouts};
 pub(crate) use death::NO_MORE_STARTS;
 pub(crate) use elsewhere::{DrivenElsewhere, enlist};
-pub(crate) use failure::StartFailure;
+pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use link::Link;
 pub(crate) use locked::{Locked, Notices, tell};
 pub(crate) use pipe::Pipe;
@@ -71,6 +71,7 @@ use crate::error::{TaskError, WorkerDeath};
 use crate::job::STATUS_ERROR;
 use crate::mapped::PoolMemory;
 use crate::parcel::{Parcel, Ready, Ticket};
+use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
 use crate::timings::ProcessTimings;
@@ -90,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) cores: u32,
     /// The pool's shared state.
     pub(crate) states: Registry,
+    /// What its workers are told of themselves.
+    setup: OnceLock<Kept>,
     driver: Mutex<Driver>,
     /// Wakes the reaper; set when there is one.
     waker: OnceLock<DeathWaker>,
@@ -240,6 +243,7 @@ impl Core {
             created: Instant::now(),
             cores,
             states: Registry::default(),
+            setup: OnceLock::new(),
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
                 seats,
@@ -285,6 +289,16 @@ impl Core {
     /// under the lock runs user code, and what can panic there (allocation) precedes change.
     pub(crate) fn lock(&self) -> Locked<'_> {
         Locked::new(self.driver.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says what its workers are told, before the first is started.
+    pub(crate) fn set_up(&self, kept: Kept) {
+        let _ = self.setup.set(kept);
+    }
+
+    /// What its workers are told of themselves.
+    pub(crate) fn setup(&self) -> &Kept {
+        self.setup.get_or_init(Kept::default)
     }
 
     /// Wakes whoever sleeps at the doorbell, to look at what has changed.

@@ -74,6 +74,7 @@ impl Driver {
             .store(u32::from(copy_path), Ordering::Relaxed);
         orders.check_every.store(check_every, Ordering::Relaxed);
         orders.generation.store(seat.generation, Ordering::Relaxed);
+        page.setup.set(&core.setup().place);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
         Ok(seat.generation)
     }

@@ -7,13 +7,14 @@
     reason = "each structure is laid over a mapping whose size and lifetime are argued here"
 )]
 
+mod early;
 mod laid;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use forkyard_os::process::{Birth, Pid};
+use forkyard_os::process::{Birth, Environment, Pid};
 use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, unlink};
 use forkyard_shm::arena::{
     Advice, Arena, Chunk, Descriptor, Directory, ExtentError, ExtentId, Extents, Fault, Mapped,
@@ -25,6 +26,7 @@ use forkyard_shm::{OwnerIndex, Park};
 
 use crate::bootstrap::unlink_all;
 use crate::start::OsPark;
+pub(crate) use early::keep_before_main;
 pub(crate) use laid::{Laid, MeetError, bytes as laid_bytes};
 
 /// Lays a new control segment out.
@@ -259,4 +261,11 @@ pub(crate) fn remove_variable(name: &str) {
     // SAFETY: called by `init`, the first line of `main`, of a process that was started to
     // be a worker: no other thread runs that could read the environment meanwhile.
     unsafe { std::env::remove_var(name) }
+}
+
+/// Gives this process the environment that its workers are to have.
+pub(crate) fn become_environment(environment: &Environment) {
+    // SAFETY: called by a zygote before it forks its first worker. It was forked from, or executed
+    // as, a process of one thread, and has started none.
+    unsafe { environment.apply_here() }
 }

@@ -59,7 +59,7 @@ mod cell;
 mod event;
 mod handle;
 mod kind;
-mod make;
+pub(crate) mod make;
 mod mutex;
 mod queue;
 mod registry;

@@ -33,7 +33,7 @@ pub(super) fn serve(
     ledger: &mut Ledger,
 ) {
     let header = header(context);
-    let mut spin = SpinBudget::new(super::cores(), MOST_SPIN_TURNS);
+    let mut spin = SpinBudget::new(context.received.cores(), MOST_SPIN_TURNS);
     let mut sink = Sink::new(Transport::Shared, Arc::clone(arena)).announcing();
     let mut kept = Kept::new();
     let _unpacking = Unpacking::from(arena);

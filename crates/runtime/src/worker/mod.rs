@@ -1,7 +1,7 @@
 //! The other side: what a worker process does from its start to its end.
 //!
 //! ```text
-//!   attach ─> refuse another build ─> watch the supervisor ─> connect ─> Ready
+//!   attach ─> refuse another build ─> watch the supervisor ─> set up ─> connect ─> initialize ─> Ready
 //!     ─> serve: wait, decode, compute, encode, send, ... ─> pill, or abort ─> Leaving ─> _exit
 //! ```
 //!
@@ -29,6 +29,7 @@ use crate::bootstrap::Attachment;
 use crate::context::{Context, WorkerSeat};
 use crate::job::{ItemError, Job, STATUS_ERROR, STATUS_VALUE};
 use crate::parcel::Parcel;
+use crate::setup::{Received, preload_failed};
 use crate::sink::{PutError, Sink};
 use crate::start::{EXIT_NOT_ATTACHED, OsPark};
 use crate::{Arena, mapped, trampoline};
@@ -61,9 +62,14 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
     if !attachment.is_same_build() {
         refuse(page, Phase::OtherBuild);
     }
+    if let Some(why) = preload_failed() {
+        give_up(page, Phase::NotPreloaded, why);
+    }
     watcher::start(supervisor, attachment.name.clone(), control);
     crate::job::install_panic_hook();
     let arena = Arc::new(mapped::attach_arena(&control, &attachment.name, owner));
+    let received = Received::from(page, &arena, index)
+        .unwrap_or_else(|why| give_up(page, Phase::NotSetUp, &why));
     let check_every = match page.orders.check_every.load(Ordering::Relaxed) {
         0 => CheckEvery::Auto,
         n => CheckEvery::every(n),
@@ -74,7 +80,8 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
         generation,
         control,
     };
-    let context = Context::install(seat, Arena::of_worker(Arc::clone(&arena)), check_every);
+    let of_worker = Arena::of_worker(Arc::clone(&arena));
+    let context = Context::install(seat, of_worker, check_every, received);
     let copy_path = page.orders.copy_path.load(Ordering::Relaxed) == 1;
     let end = copy_path.then(|| {
         let name = page.link.get().unwrap_or_default();
@@ -90,6 +97,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
             }
         }
     });
+    initialize(page, context);
     let mut ledger = ready(page, generation, context);
     match end {
         Some(end) => {
@@ -103,7 +111,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
             lane::serve(lane, page, context, &arena, &mut ledger);
         }
     }
-    leave(page)
+    leave(page, context, index)
 }
 
 /// Why a worker takes no more tasks.
@@ -128,6 +136,25 @@ const WATCHER_DELAY: Duration = Duration::from_millis(500);
 fn refuse(page: &WorkerPage, why: Phase) -> ! {
     page.vitals.enter(why);
     exit_now(EXIT_NOT_ATTACHED)
+}
+
+/// Refuses to work, and says why.
+fn give_up(page: &WorkerPage, phase: Phase, why: &str) -> ! {
+    page.refuse(phase, why);
+    exit_now(EXIT_NOT_ATTACHED)
+}
+
+/// Runs the pool's initializer, if there is one.
+fn initialize(page: &WorkerPage, context: &Context) {
+    if !context.received.has_initializer() {
+        return;
+    }
+    page.vitals.enter(Phase::Initializing);
+    if let Err(why) = context.received.initialize() {
+        // `_exit` does not flush what it may have printed about it.
+        let _ = std::io::stdout().flush();
+        give_up(page, Phase::NotInitialized, &why);
+    }
 }
 
 /// Says that this worker is ready.
@@ -169,9 +196,13 @@ fn header(context: &Context) -> &forkyard_shm::layout::Header {
 }
 
 /// Ends this worker in good order.
-fn leave(page: &WorkerPage) -> ! {
+fn leave(page: &WorkerPage, context: &Context, index: usize) -> ! {
     let vitals = &page.vitals;
     vitals.leaving_ns.store(now_ns(), Ordering::Relaxed);
+    // An abort waits for nobody.
+    if !header(context).stop.0.is_raised_for_ever() {
+        context.received.finish(index);
+    }
     vitals
         .peak_rss_bytes
         .store(peak_rss_bytes(), Ordering::Relaxed);

@@ -56,13 +56,33 @@
 //!  0x0310 |   skips             u64   a bit a message      |
 //!  0x0318 |   unused                                       |
 //!         +------------------------------------------------+
-//!  0x0340 |   unused                                       |
+//!         | Progress, by the worker, as its tasks say
+//!  0x0340 |   message           u64   0: none              |
+//!  0x0348 |   done              u64                        |
+//!  0x0350 |   total             u64                        |
+//!  0x0358 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Setup, by the supervisor
+//!  0x0380 |   place             a descriptor               |
+//!  0x03a0 |   head_bytes        u64   0: no settings       |
+//!  0x03a8 |   head_hash         u64                        |
+//!  0x03b0 |   levels            u32   of pools below       |
+//!  0x03b4 |   reserved          u32   zero                 |
+//!  0x03b8 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Note, by the worker that cannot start
+//!  0x03c0 |   note              text, zero behind its end  |
+//!         +------------------------------------------------+
+//!  0x07c0 |   unused                                       |
 //!  0x1000 +------------------------------------------------+
 //! ```
 
 use core::mem::{offset_of, size_of};
 
-use super::{Counters, Header, Line, LinkName, Orders, Pipes, Stops, Vitals, WorkerPage};
+use super::{
+    Counters, Header, Line, LinkName, Note, Orders, Pipes, Progress, Setup, Stops, Vitals,
+    WorkerPage,
+};
 use crate::first::OwnerLock;
 use crate::lane::LaneHead;
 use crate::packed::packed;
@@ -86,7 +106,11 @@ packed!(Counters {
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
 packed!(Stops { flag, skips } then 0x28 unused);
-packed!(WorkerPage { orders, vitals, counters, pipes, link, lane, stops } then 0xcc0 unused);
+packed!(Progress { message, done, total } then 0x28 unused);
+packed!(Setup { place, head_bytes, head_hash, levels, _reserved } then 0x08 unused);
+packed!(WorkerPage {
+    orders, vitals, counters, pipes, link, lane, stops, progress, setup, note,
+} then 0x840 unused);
 const _: () = assert!(size_of::<LaneHead>() == 0xc0);
 
 /// Asserts each offset, and gives all of them.
@@ -99,6 +123,7 @@ macro_rules! numbers {
             $(offset_of!($type, $first$(.$second)?),)+
             size_of::<LinkName>(),
             size_of::<LaneHead>(),
+            size_of::<Note>(),
             size_of::<WorkerPage>(),
         ];
     };
@@ -140,6 +165,15 @@ numbers! {
     WorkerPage.lane == 0x0240
     WorkerPage.stops.flag == 0x0300
     WorkerPage.stops.skips == 0x0310
+    WorkerPage.progress.message == 0x0340
+    WorkerPage.progress.done == 0x0348
+    WorkerPage.progress.total == 0x0350
+    WorkerPage.setup.place == 0x0380
+    WorkerPage.setup.head_bytes == 0x03a0
+    WorkerPage.setup.head_hash == 0x03a8
+    WorkerPage.setup.levels == 0x03b0
+    WorkerPage.setup._reserved == 0x03b4
+    WorkerPage.note == 0x03c0
 }
 
 /// Where every field of the header lies (`layout` draws and asserts it), and how much the rest takes.

@@ -10,8 +10,12 @@ mod calls;
 mod crash;
 mod death;
 mod leaks;
+mod limits;
 mod manager;
 mod memory;
+mod nested;
+mod process;
+mod provided;
 mod scribble;
 mod search;
 mod setup;
@@ -47,8 +51,12 @@ fn main() {
         crash::SCENARIOS,
         death::SCENARIOS,
         leaks::SCENARIOS,
+        limits::SCENARIOS,
         manager::SCENARIOS,
         memory::SCENARIOS,
+        nested::SCENARIOS,
+        process::SCENARIOS,
+        provided::SCENARIOS,
         scribble::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,

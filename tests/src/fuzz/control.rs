@@ -15,7 +15,7 @@ struct Input {
     pages: Vec<Scribble>,
 }
 
-const HEADER_BYTES: usize = 0x140;
+const HEADER_BYTES: usize = 0x280;
 
 pub(super) fn run(bytes: &[u8]) {
     let Ok(input) = Unstructured::new(bytes).arbitrary::<Input>() else {

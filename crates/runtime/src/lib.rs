@@ -43,6 +43,7 @@ mod first;
 pub mod fuzzing;
 mod handle;
 mod init;
+pub mod inspect;
 mod job;
 mod map;
 mod mapped;
@@ -57,8 +58,10 @@ mod sink;
 mod source;
 mod start;
 pub mod state;
+mod stats;
 mod time;
 mod timings;
+mod trace;
 mod trampoline;
 mod worker;
 mod zygote;
@@ -81,6 +84,7 @@ pub use search::{Search, SearchChecker};
 pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };
+pub use stats::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats, dump_stats_on};
 pub use timings::{ProcessTimings, Stages};
 
 /// Removing what pools left behind when everything was killed at once.

@@ -17,7 +17,7 @@ use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
 use crate::timings::{self, ProcessTimings};
-use crate::{AbortHandle, Arena, Handle, PoolBuilder, Protocol, Search, trampoline};
+use crate::{AbortHandle, Arena, Handle, PoolBuilder, Protocol, Search, trace, trampoline};
 
 /// A pool of worker processes.
 ///
@@ -194,6 +194,15 @@ impl Pool {
         sorted(driver.rows.iter().cloned().chain(live).collect())
     }
 
+    /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the
+    /// workers; about 50 µs for each of them, for asking the system how much memory it has.
+    #[must_use]
+    pub fn stats(&self) -> crate::PoolStats {
+        let mut stats = crate::stats::of_core(&self.core);
+        stats.correct(&self.core);
+        stats
+    }
+
     /// How many tasks (items) are done, for a progress bar.
     #[must_use]
     pub fn tasks_done(&self) -> u64 {
@@ -230,6 +239,8 @@ impl Pool {
         let mut driver = self.core.lock();
         if driver.phase == PoolPhase::Open {
             driver.phase = PoolPhase::Closing;
+            driver.note_change(&self.core);
+            trace::closing(&self.core);
         }
         drop(driver);
         self.waker.wake();
@@ -252,7 +263,7 @@ impl Pool {
         self.waker.wake();
         let panicked = self.reaper.take().is_some_and(|r| r.join().is_err());
         if panicked {
-            tracing::error!("the pool's background thread panicked");
+            trace::panicked(&self.core);
         }
         // It ends by itself; joining it leaves no thread behind that `fork` would refuse.
         let feeder = self.core.lock().feeder_thread.take();
@@ -261,6 +272,7 @@ impl Pool {
         self.core.memory.unlink();
         let driver = self.core.lock();
         let usage = rusage_self();
+        trace::ended(&self.core, driver.deaths.len());
         Report {
             wall: self.core.created.elapsed(),
             processes: sorted(driver.rows.clone()),

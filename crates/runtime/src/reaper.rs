@@ -12,6 +12,7 @@ use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocki
 
 use crate::driver::{Core, Driver, NO_MORE_STARTS, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
+use crate::trace;
 
 /// Stands for the zygote's line among the watch's tokens.
 const ZYGOTE: u64 = u64::MAX;
@@ -160,6 +161,7 @@ impl Reaper {
         let mut driver = self.core.lock();
         let seat = &mut driver.seats[index];
         seat.pid = Some(pid);
+        trace::worker_started(&self.core, index, generation, pid.as_raw());
         let doomed = seat.fault.is_some();
         if doomed || seat.phase == SeatPhase::Ending && driver.escalation.is_some() {
             let _ = kill(pid, Signal::Kill);
@@ -275,6 +277,7 @@ impl Reaper {
         let _ = kill(*pid, Signal::Kill);
         let exit = reap_blocking(*pid).unwrap_or_else(|_| unknown_exit(*pid));
         self.zygote_end = Some(exit.cause);
+        trace::zygote_lost(&core, pid.as_raw(), exit.cause);
         let driver = self.core.lock();
         let orphans: Vec<(usize, u32, Option<Pid>, bool)> = driver
             .seats
@@ -305,7 +308,7 @@ impl Reaper {
         let mut driver = self.core.lock();
         // A worker that is ready is not late, although nobody may have looked.
         self.core.glance(&mut driver);
-        let escalation = driver.escalate(now);
+        let escalation = driver.escalate(&self.core, now);
         let (handshake, mut unanswered) = driver.overdue(now);
         unanswered |= driver.kills_the_unseen();
         let next = [escalation, handshake].into_iter().flatten().min();

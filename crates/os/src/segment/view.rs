@@ -1,6 +1,7 @@
 //! A control segment as an onlooker has it: mapped for reading only.
 
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 
 use nix::errno::Errno;
@@ -33,8 +34,7 @@ impl SegmentView {
     /// [`SegmentError::Missing`], [`SegmentError::Permission`] also for one that belongs to another user,
     /// [`SegmentError::TooSmall`] for an empty one, or what else the system says.
     pub fn open(name: &SegmentName) -> Result<Self, SegmentError> {
-        let fd = retry(|| nix::sys::mman::shm_open(name.as_str(), OFlag::O_RDONLY, Mode::empty()))
-            .map_err(|errno| object::named(name, "open shared memory", errno))?;
+        let fd = open(name)?;
         let stat = nix::sys::stat::fstat(&fd)
             .map_err(|errno| OsError::new("measure shared memory", errno))?;
         // Root may open everybody's; what a stranger wrote is not what this user's pool says.
@@ -82,11 +82,22 @@ impl SegmentView {
         self.len.get()
     }
 
+    /// Whether its name still leads to a segment: its owner takes the name away when it has ended.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        open(&self.name).is_ok()
+    }
+
     /// The segment's name.
     #[must_use]
     pub fn name(&self) -> &SegmentName {
         &self.name
     }
+}
+
+fn open(name: &SegmentName) -> Result<OwnedFd, SegmentError> {
+    retry(|| nix::sys::mman::shm_open(name.as_str(), OFlag::O_RDONLY, Mode::empty()))
+        .map_err(|errno| object::named(name, "open shared memory", errno))
 }
 
 impl Drop for SegmentView {
@@ -139,6 +150,7 @@ mod tests {
         let view = SegmentView::open(segment.name()).expect("it is there");
         assert!(view.len() >= len.get());
         assert_eq!(view.name(), segment.name());
+        assert!(view.is_named());
         // SAFETY: both are mapped and at least 8192 bytes long; nobody else knows the segment.
         let seen = unsafe {
             segment.as_ptr().add(5000).write_volatile(42);

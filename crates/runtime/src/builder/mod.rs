@@ -19,7 +19,7 @@ use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
-use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
+use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, stats, trace, zygote};
 
 /// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
 const SLOTS: u32 = 1024;
@@ -173,6 +173,9 @@ impl PoolBuilder {
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
         let core = Arc::new(self.make_core(workers)?);
         enlist(&core);
+        if let Starter::Zygote { pid, .. } = &core.starter {
+            trace::zygote_started(&core, pid.as_raw());
+        }
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
         let thread = std::thread::Builder::new()
@@ -187,7 +190,10 @@ impl PoolBuilder {
             })?;
         let pool = Pool::new(core, waker, thread);
         match await_workers(&pool) {
-            None => Ok(pool),
+            None => {
+                trace::built(pool.core());
+                Ok(pool)
+            }
             Some(error) => {
                 pool.abort(Duration::ZERO);
                 Err(error)
@@ -208,6 +214,7 @@ impl PoolBuilder {
         }
         let memory = mapped::PoolMemory::create(shape, identity())?;
         let control = *memory.control();
+        stats::introduce(&control, None, self.start_method, self.transport);
         let starter = self.make_starter(memory.name(), &control)?;
         let arena = mapped::attach_arena(&control, memory.name(), OwnerIndex::SUPERVISOR);
         let directory = mapped::directory(&control);

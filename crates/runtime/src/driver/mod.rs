@@ -44,7 +44,7 @@ use slab::Slab;
 use std::sync::Arc;
 
 pub(crate) use death::NO_MORE_STARTS;
-pub(crate) use elsewhere::{DrivenElsewhere, enlist};
+pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
 pub(crate) use failure::StartFailure;
 pub(crate) use link::Link;
 pub(crate) use pipe::Pipe;
@@ -72,6 +72,8 @@ pub(crate) struct Core {
     birth: Birth,
     pub(crate) scale: &'static TickScale,
     pub(crate) created: Instant,
+    /// The pool's life, to those who trace it.
+    pub(crate) span: tracing::Span,
     /// Cores that this process may use.
     pub(crate) cores: u32,
     /// The pool's shared state.
@@ -203,6 +205,7 @@ impl Core {
             birth: Birth::here(),
             scale: TickScale::of_this_process(),
             created: Instant::now(),
+            span: crate::trace::pool(&memory),
             cores,
             states: Registry::default(),
             driver: Mutex::new(Driver {

@@ -54,6 +54,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
     if !attachment.is_same_build() {
         refuse(page, Phase::OtherBuild);
     }
+    crate::trace::in_worker(&attachment.name);
     watcher::start(supervisor, attachment.name.clone(), control);
     crate::job::install_panic_hook();
     let arena = Arc::new(mapped::attach_arena(&control, &attachment.name, owner));

@@ -101,7 +101,8 @@ impl Inspected {
                 pid: identity.supervisor_pid,
             });
         }
-        let clock = Clock::of(identity).ok_or_else(|| InspectError::Clock { segment: segment() })?;
+        let clock =
+            Clock::of(identity).ok_or_else(|| InspectError::Clock { segment: segment() })?;
         Ok(Self {
             onlooker,
             clock,

@@ -88,7 +88,13 @@ pub(crate) fn worker_ready(core: &Core, seat: &Seat) {
 
 /// A process was reaped; `asked`: it was told to end.
 pub(crate) fn worker_ended(core: &Core, death: &WorkerDeath, asked: bool) {
-    let &WorkerDeath { worker, generation, pid, cause, .. } = death;
+    let &WorkerDeath {
+        worker,
+        generation,
+        pid,
+        cause,
+        ..
+    } = death;
     if asked {
         debug!(target: "forkyard::worker", parent: &core.span, pool = id(core), worker, generation, pid,
             %cause, "worker ended");

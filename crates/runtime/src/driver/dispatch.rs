@@ -102,7 +102,10 @@ impl Driver {
         };
         if sent < ready.len() {
             if trace::tasks() {
-                ready.iter().skip(sent).for_each(|ready| trace::queued(core, &ready.ticket));
+                ready
+                    .iter()
+                    .skip(sent)
+                    .for_each(|ready| trace::queued(core, &ready.ticket));
             }
             self.pending.extend(ready.drain().skip(sent));
             self.note_pending(core);

@@ -14,9 +14,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use forkyard_os::process::{Birth, Pid};
-use forkyard_os::segment::{
-    self, Extent, Segment, SegmentError, SegmentName, SegmentView, unlink,
-};
+use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, SegmentView, unlink};
 use forkyard_shm::arena::{Advice, Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};

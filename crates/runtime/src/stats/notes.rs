@@ -70,7 +70,8 @@ impl Driver {
             PoolPhase::Aborted => Stage::Aborted,
         };
         about.stage.store(stage as u32, Ordering::Relaxed);
-        let asked_for = |seat: &crate::driver::Seat| seat.generation as usize + usize::from(seat.started);
+        let asked_for =
+            |seat: &crate::driver::Seat| seat.generation as usize + usize::from(seat.started);
         note(&about.starts, self.seats.iter().map(asked_for).sum());
         note(&about.deaths, self.deaths.len());
         self.note_pending(core);

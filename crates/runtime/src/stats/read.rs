@@ -87,7 +87,12 @@ pub(crate) fn of_core(core: &Core) -> PoolStats {
     let control = &core.control;
     let workers = (0..control.shape().workers as usize).map(|index| control.look_at(index));
     let look = (control.look(), workers.collect());
-    picture(core.memory.name().as_str(), control.identity(), look, &Clock::own())
+    picture(
+        core.memory.name().as_str(),
+        control.identity(),
+        look,
+        &Clock::own(),
+    )
 }
 
 /// A pool of whatever process.

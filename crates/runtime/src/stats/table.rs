@@ -107,7 +107,10 @@ impl PoolStats {
         }
         let first = self.workers.len() as u64;
         if self.starts > first || self.deaths > 0 {
-            done.push(format!("{} started", counted(self.starts, "process").replace("processs", "processes")));
+            done.push(format!(
+                "{} started",
+                counted(self.starts, "process").replace("processs", "processes")
+            ));
             done.push(format!("{} died", count(self.deaths)));
         }
         if self.arena.peak_bytes > 0 {
@@ -138,7 +141,10 @@ impl PoolStats {
 }
 
 fn laid_out(columns: &[&Column], workers: &[WorkerStats]) -> Vec<String> {
-    let head = columns.iter().map(|column| column.head.to_owned()).collect();
+    let head = columns
+        .iter()
+        .map(|column| column.head.to_owned())
+        .collect();
     let row = |worker| columns.iter().map(|column| (column.cell)(worker)).collect();
     let cells: Vec<Vec<String>> = std::iter::once(head)
         .chain(workers.iter().map(row))

@@ -15,7 +15,11 @@ pub(super) fn duration(d: Duration) -> String {
     for (unit, scale) in [("ns", 1e9), ("µs", 1e6), ("ms", 1e3)] {
         // 999.5 and more would be rounded to four digits: that is the next unit's.
         if value * scale < 999.5 {
-            let digits = if unit == "ns" { 0 } else { places(value * scale) };
+            let digits = if unit == "ns" {
+                0
+            } else {
+                places(value * scale)
+            };
             return format!("{:.digits$} {unit}", value * scale);
         }
     }

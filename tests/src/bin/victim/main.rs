@@ -8,6 +8,7 @@ mod arena;
 #[cfg(debug_assertions)]
 mod crash;
 mod death;
+mod inspect;
 mod leaks;
 mod memory;
 mod scribble;
@@ -41,6 +42,7 @@ fn main() {
         #[cfg(debug_assertions)]
         crash::SCENARIOS,
         death::SCENARIOS,
+        inspect::SCENARIOS,
         leaks::SCENARIOS,
         memory::SCENARIOS,
         scribble::SCENARIOS,

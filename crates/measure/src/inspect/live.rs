@@ -51,6 +51,8 @@ const COLUMNS: [Column; 8] = [
     column("memory", 9, 0, false),
 ];
 
+/// A stage is explained that would be seen in a bar of so many cells.
+const LEGEND_CELLS: usize = 20;
 /// What follows the columns.
 const BAR_HEAD: &str = "time";
 /// The least that a bar tells anything with.
@@ -232,7 +234,7 @@ impl Live {
     fn legend(&self, width: usize) -> Vec<Line<'static>> {
         let mut seen = [false; STAGES.len()];
         for worker in &self.now.workers {
-            let widths = share_out(&self.parts_ns(worker), width);
+            let widths = share_out(&self.parts_ns(worker), LEGEND_CELLS);
             for (seen, width) in seen.iter_mut().zip(widths) {
                 *seen |= width > 0;
             }

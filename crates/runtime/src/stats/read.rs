@@ -15,7 +15,7 @@ use forkyard_shm::look::{Onlooker, PoolLook, WorkerLook};
 use super::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats};
 use crate::driver::{Core, SeatPhase};
 use crate::timings::stages_of;
-use crate::{StartMethod, Transport};
+use crate::{Stages, StartMethod, Transport};
 
 /// As it stands in the segment.
 pub(super) fn number_of(method: StartMethod) -> u32 {
@@ -155,7 +155,11 @@ fn worker(
     now: u64,
     clock: &Clock,
 ) -> WorkerStats {
-    let pid = Pid::from_raw(look.pid.cast_signed()).filter(|_| look.spawned_ns > 0);
+    if look.spawned_ns == 0 {
+        // What is left on the page is of the last process, and counted among the pool's.
+        return WorkerStats::gone(index, look.generation);
+    }
+    let pid = Pid::from_raw(look.pid.cast_signed());
     let state = state(look, pid, transport);
     let gone = state == WorkerState::Gone;
     let running = state == WorkerState::Running;
@@ -183,14 +187,13 @@ fn worker(
         } else {
             look.sent.saturating_sub(look.begun)
         },
-        // Without a process, those of the last one are among the pool's.
-        tasks: if look.spawned_ns > 0 { look.tasks } else { 0 },
+        tasks: look.tasks,
         tasks_per_second: per_second(look.tasks, Duration::from_nanos(since_ready)),
         bytes_in: look.bytes_in,
         bytes_out: look.bytes_out,
         age: Duration::from_nanos(age),
         stages: if gone {
-            crate::Stages::default()
+            Stages::default()
         } else {
             stages_of(look, &clock.scale, now, running)
         },
@@ -200,7 +203,7 @@ fn worker(
 
 fn state(look: &WorkerLook, pid: Option<Pid>, transport: Transport) -> WorkerState {
     // A supervisor that was killed notes nothing any more, so the process itself is asked for, too.
-    if look.spawned_ns == 0 || pid.is_some_and(|pid| !is_alive(pid)) {
+    if pid.is_some_and(|pid| !is_alive(pid)) {
         return WorkerState::Gone;
     }
     match look.phase {
@@ -210,6 +213,27 @@ fn state(look: &WorkerLook, pid: Option<Pid>, transport: Transport) -> WorkerSta
         // On the copy path it waits in the kernel, and says nothing of it.
         Phase::Ready if look.parked || transport == Transport::Copy => WorkerState::Idle,
         Phase::Ready => WorkerState::Spinning,
+    }
+}
+
+impl WorkerStats {
+    /// An empty seat.
+    fn gone(worker: usize, generation: u32) -> Self {
+        Self {
+            worker,
+            generation,
+            pid: None,
+            state: WorkerState::Gone,
+            task_age: None,
+            queued: 0,
+            tasks: 0,
+            tasks_per_second: 0.0,
+            bytes_in: 0,
+            bytes_out: 0,
+            age: Duration::ZERO,
+            stages: Stages::default(),
+            rss_bytes: None,
+        }
     }
 }
 

@@ -275,6 +275,11 @@ fn traced(setup: &Setup) {
     let id = format!("pool={id}");
     lines.expect(1, &["span pool", &id, "name=victim", "workers=2"]);
     lines.expect(1, &["DEBUG forkyard::pool", "message=pool ready", &id]);
+    until(
+        "the zygote's word of each worker has come",
+        LIVENESS,
+        || (lines.with(&["message=worker started"]) == 2).then_some(()),
+    );
     for what in ["message=worker started", "message=worker ready"] {
         for worker in ["worker=0", "worker=1"] {
             lines.expect(

@@ -182,3 +182,77 @@ pub fn attach_to(segment: &str) -> Result<Inspected, InspectError> {
 pub fn here() -> Vec<PoolStats> {
     own_pools().iter().map(|core| of_core(core)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use forkyard_os::segment::Segment;
+    use forkyard_shm::layout::Shape;
+
+    use super::*;
+    use crate::bootstrap::identity;
+    use crate::mapped::PoolMemory;
+    use crate::stats::introduce;
+    use crate::{StartMethod, Transport};
+
+    const SHAPE: Shape = Shape {
+        workers: 3,
+        slots: 2,
+    };
+
+    #[test]
+    fn what_a_pool_says_of_itself_is_seen_through_its_name() {
+        let memory = PoolMemory::create(SHAPE, identity()).expect("a segment");
+        let name = "a name, too\u{7} long: ".repeat(40);
+        introduce(
+            memory.control(),
+            Some(&name),
+            StartMethod::Fork,
+            Transport::Copy,
+        );
+        let pool = attach_to(memory.name().as_str()).expect("it is sound");
+        assert_eq!(pool.pid(), std::process::id().cast_signed());
+        let stats = pool.stats();
+        assert_eq!(
+            (stats.start_method, stats.transport),
+            (StartMethod::Fork, Transport::Copy)
+        );
+        assert_eq!(stats.name, name.replace('\u{7}', "")[..256]);
+        assert_eq!(stats.workers.len(), 3);
+        assert!(pool.is_alive());
+        drop(memory);
+        assert!(!pool.is_alive());
+        assert_eq!(pool.stats().workers, stats.workers);
+    }
+
+    #[test]
+    fn case_46_what_is_no_pool_of_its_maker_is_refused_by_name() {
+        let mine = identity();
+        let other = forkyard_shm::control::Identity {
+            supervisor_pid: mine.supervisor_pid + 1,
+            ..mine
+        };
+        let memory = PoolMemory::create(SHAPE, other).expect("a segment");
+        let refused = attach_to(memory.name().as_str()).expect_err("it is not its maker's");
+        assert!(matches!(refused, InspectError::Owner { .. }), "{refused}");
+
+        for (bytes, expected) in [(100, "100 bytes"), (SHAPE.bytes(), "is not ready")] {
+            let bytes = NonZeroUsize::new(bytes).expect("not zero");
+            let segment = Segment::create_fresh(bytes).expect("a segment");
+            let refused = attach_to(segment.name().as_str()).expect_err("nothing is there");
+            assert!(matches!(refused, InspectError::Attach { .. }), "{refused}");
+            assert!(refused.to_string().contains(expected), "{refused}");
+        }
+        let missing = attach_to("/fy-1-1-000000000").expect_err("no such segment");
+        assert!(matches!(
+            missing,
+            InspectError::Segment(SegmentError::Missing { .. })
+        ));
+        let stranger = attach(i32::MAX).expect_err("no such process");
+        assert!(
+            matches!(stranger, InspectError::NoPool { .. }),
+            "{stranger}"
+        );
+    }
+}

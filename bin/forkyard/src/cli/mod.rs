@@ -54,8 +54,8 @@ pub(crate) enum Verb {
     },
     /// Show what a pool and its workers are doing, without disturbing them
     ///
-    /// Reads the pool's shared memory, from this or any other terminal of the same user. A
-    /// supervisor that is sent SIGUSR1 prints the same table itself.
+    /// Reads the pool's shared memory, from any terminal of the same user. Where the pool is that
+    /// of `forkyard run`, SIGUSR1 has that command print the same table.
     Inspect(InspectArgs),
     /// Remove shared memory that pools left behind when everything was killed at once
     ///

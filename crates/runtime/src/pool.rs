@@ -195,7 +195,18 @@ impl Pool {
     }
 
     /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the
-    /// workers; about 50 µs for each of them, for asking the system how much memory it has.
+    /// workers. Most of its time goes into asking the system how much memory each of them has.
+    ///
+    /// ```no_run
+    /// use forkyard::{Pool, WorkerState};
+    ///
+    /// fn report(pool: &Pool) {
+    ///     let stats = pool.stats();
+    ///     let running = |state| state == WorkerState::Running;
+    ///     let busy = stats.workers.iter().filter(|worker| running(worker.state)).count();
+    ///     println!("{busy} at work, {} tasks done\n{stats}", stats.tasks);
+    /// }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> crate::PoolStats {
         let mut stats = crate::stats::of_core(&self.core);

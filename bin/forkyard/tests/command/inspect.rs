@@ -83,7 +83,7 @@ fn a_run_is_shown_as_a_table_and_as_json_and_its_numbers_move() {
     assert!(all.text().contains(&pid), "{}", all.text());
     let pools = run(&["inspect", "--json"]).expect_code(0).json();
     let pools = pools["pools"].as_array().expect("a list").clone();
-    assert!(pools.iter().any(|pool| pool["pid"].to_string() == pid));
+    assert!(pools.iter().any(|pool| pool["pid"] == child.id()));
 
     signal(child.id(), "INT");
     finish(child).expect_code(130);

@@ -15,7 +15,7 @@ pub fn peak_rss_bytes() -> u64 {
 }
 
 /// The resident memory of a process in bytes, with what it has mapped of memory that it shares; `None` when no such
-/// process is there, or it is not ours to see. About 10 µs, and the process does not notice.
+/// process is there, or it is not ours to see. The process does not notice.
 #[must_use]
 pub fn rss_bytes(pid: Pid) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;

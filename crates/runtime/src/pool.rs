@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
 use crate::error::WorkerDeath;
 use crate::timings::{self, ProcessTimings};
-use crate::{AbortHandle, Arena, PoolBuilder};
+use crate::{AbortHandle, Arena, PoolBuilder, trace};
 
 /// A pool of worker processes.
 ///
@@ -101,6 +101,26 @@ impl Pool {
         sorted(driver.rows.iter().cloned().chain(live).collect())
     }
 
+    /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the
+    /// workers. Most of its time goes into asking the system how much memory each of them has.
+    ///
+    /// ```no_run
+    /// use forkyard::{Pool, WorkerState};
+    ///
+    /// fn report(pool: &Pool) {
+    ///     let stats = pool.stats();
+    ///     let running = |state| state == WorkerState::Running;
+    ///     let busy = stats.workers.iter().filter(|worker| running(worker.state)).count();
+    ///     println!("{busy} at work, {} tasks done\n{stats}", stats.tasks);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> crate::PoolStats {
+        let mut stats = crate::stats::of_core(&self.core);
+        stats.correct(&self.core);
+        stats
+    }
+
     /// How many tasks (items) are done, for a progress bar.
     #[must_use]
     pub fn tasks_done(&self) -> u64 {
@@ -143,6 +163,8 @@ impl Pool {
         let mut driver = self.core.lock();
         if driver.phase == PoolPhase::Open {
             driver.phase = PoolPhase::Closing;
+            driver.note_change(&self.core);
+            trace::closing(&self.core);
         }
         drop(driver);
         self.waker.wake();
@@ -164,7 +186,7 @@ impl Pool {
         self.waker.wake();
         let panicked = self.reaper.take().is_some_and(|r| r.join().is_err());
         if panicked {
-            tracing::error!("the pool's background thread panicked");
+            trace::panicked(&self.core);
         }
         // It ends by itself; joining it leaves no thread behind that `fork` would refuse.
         let feeder = self.core.lock().feeder_thread.take();
@@ -173,6 +195,7 @@ impl Pool {
         self.core.memory.unlink();
         let driver = self.core.lock();
         let usage = rusage_self();
+        trace::ended(&self.core, driver.deaths.len());
         Report {
             wall: self.core.created.elapsed(),
             processes: sorted(driver.rows.clone()),

@@ -12,6 +12,7 @@ use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocki
 
 use crate::driver::{Core, Locked, NO_MORE_STARTS, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
+use crate::trace;
 
 /// Stands for the zygote's line among the watch's tokens.
 const ZYGOTE: u64 = u64::MAX;
@@ -161,6 +162,7 @@ impl Reaper {
         let mut driver = self.core.lock();
         let seat = &mut driver.seats[index];
         seat.pid = Some(pid);
+        trace::worker_started(&self.core, index, generation, pid.as_raw());
         let doomed = seat.fault.is_some();
         if doomed || seat.phase == SeatPhase::Ending && driver.escalation.is_some() {
             let _ = kill(pid, Signal::Kill);
@@ -272,6 +274,7 @@ impl Reaper {
         let _ = kill(*pid, Signal::Kill);
         let exit = reap_blocking(*pid).unwrap_or_else(|_| unknown_exit(*pid));
         self.zygote_end = Some(exit.cause);
+        trace::zygote_lost(&core, pid.as_raw(), exit.cause);
         let driver = self.core.lock();
         let orphans: Vec<(usize, u32, Option<Pid>, bool)> = driver
             .seats
@@ -303,7 +306,7 @@ impl Reaper {
         let mut driver = core.lock();
         // A worker that is ready is not late, although nobody may have looked.
         core.glance(&mut driver);
-        let escalation = driver.escalate(now);
+        let escalation = driver.escalate(&core, now);
         let (handshake, mut unanswered) = driver.overdue(now);
         unanswered |= driver.kills_the_unseen();
         let limits = Core::keep_limits(&core, &mut driver, now);

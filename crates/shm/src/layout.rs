@@ -17,7 +17,8 @@
 //!  0x0080 |   doorbell          Doorbell, its own line     |
 //!  0x00c0 |   awake             u32, its own line          |
 //!  0x0100 |   lock              OwnerLock, its own line    |
-//!  0x0140 |   zero                                         |
+//!  0x0140 |   about             About, for onlookers       |
+//!  0x0280 |   zero                                         |
 //!  0x1000 +------------------------------------------------+
 //!         | ResultSlot                                     |
 //!  0x2000 +------------------------------------------------+
@@ -45,6 +46,7 @@
 //! The picture is held together with the code by the assertions below, and the hash over
 //! the same numbers is compared when a process attaches. `fields` draws the worker's page.
 
+mod about;
 mod fields;
 mod setup;
 
@@ -59,6 +61,8 @@ use crate::steps::step;
 use crate::stop::StopFlag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::Doorbell;
+
+pub use about::{About, Stage};
 
 pub use crate::link_name::{LINK_NAME_BYTES, LinkName, NOTE_BYTES, Note};
 pub use setup::{Progress, Setup, SetupPlace};
@@ -97,6 +101,8 @@ pub struct Header {
     pub awake: Line<AtomicU32>,
     /// The lock of the lock protocols.
     pub lock: Line<OwnerLock>,
+    /// What the pool says about itself.
+    pub about: About,
 }
 
 /// What a worker is about, as it says itself.
@@ -155,6 +161,8 @@ pub struct Orders {
     /// How often tasks look at the stop flag: 0 is auto.
     pub check_every: AtomicU32,
     _reserved: u32,
+    /// Messages sent to this process, less those taken back.
+    pub sent: AtomicU64,
 }
 
 /// What the worker says about itself, rarely.
@@ -210,6 +218,8 @@ pub struct Counters {
     pub begun: AtomicU64,
     /// Clock ticks when the last message begun was taken: its age, while it runs.
     pub started: AtomicU64,
+    /// Messages finished: it is at work while that is less than `begun`.
+    pub finished: AtomicU64,
 }
 
 /// The copy path's flow: what the worker took out of its pipe and put into the other.
@@ -289,8 +299,10 @@ impl WorkerPage {
             &c.mark,
             &c.begun,
             &c.started,
+            &c.finished,
             &self.pipes.received_cost,
             &self.orders.taken,
+            &self.orders.sent,
         ];
         for word in words {
             step();
@@ -329,7 +341,8 @@ const _: () = {
     assert!(offset_of!(Header, doorbell) == 0x0080);
     assert!(offset_of!(Header, awake) == 0x00c0);
     assert!(offset_of!(Header, lock) == 0x0100);
-    assert!(size_of::<Header>() == 0x0140);
+    assert!(offset_of!(Header, about) == 0x0140);
+    assert!(size_of::<Header>() == 0x0280);
     assert!(RESULT_AT == 0x1000);
     assert!(RESULT_AT + size_of::<ResultSlot>() <= DIRECTORY_AT);
     assert!(DIRECTORY_AT == 0x2000);
@@ -365,7 +378,10 @@ pub const LAYOUT_HASH: u64 = {
         crate::lane::INLINE_BYTES,
         crate::first::RESULT_BYTES,
     ];
-    hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), fields::PAGE)
+    hash(
+        hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), about::ABOUT),
+        fields::PAGE,
+    )
 };
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
@@ -407,6 +423,12 @@ impl Vitals {
     pub fn phase(&self) -> Phase {
         // Acquire pairs with the Release in `enter`: what was written before is seen.
         Phase::of(self.phase.load(Ordering::Acquire))
+    }
+
+    /// The same, for a process that has the page mapped for reading only.
+    pub(crate) fn seen_phase(&self) -> Phase {
+        // Relaxed: it is shown, and nothing is read for it.
+        Phase::of(self.phase.load(Ordering::Relaxed))
     }
 
     /// Says so.

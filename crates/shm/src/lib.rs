@@ -30,6 +30,8 @@ pub mod lane;
 pub mod layout;
 #[cfg(not(loom))]
 mod link_name;
+#[cfg(not(loom))]
+pub mod look;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;

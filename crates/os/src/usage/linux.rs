@@ -1,4 +1,6 @@
-//! Peak memory on Linux.
+//! Memory on Linux.
+
+use crate::process::Pid;
 
 /// The most resident memory, in bytes, that the calling process's present image has had.
 ///
@@ -10,6 +12,20 @@ pub fn peak_rss_bytes() -> u64 {
         .ok()
         .and_then(|status| high_water_mark(&status))
         .unwrap_or_else(|| maxrss_bytes(&super::get()))
+}
+
+/// The resident memory of a process in bytes, with what it has mapped of memory that it shares; `None` when no such
+/// process is there, or it is not ours to see. The process does not notice.
+#[must_use]
+pub fn rss_bytes(pid: Pid) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+    let page_bytes = u64::try_from(page.ok()??).ok()?;
+    resident_pages(&text)?.checked_mul(page_bytes)
+}
+
+fn resident_pages(statm: &str) -> Option<u64> {
+    statm.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn high_water_mark(status: &str) -> Option<u64> {
@@ -27,6 +43,12 @@ pub(crate) fn maxrss_bytes(usage: &libc::rusage) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn resident_pages_are_the_second_number() {
+        assert_eq!(super::resident_pages("100 42 3 4 0 5 0\n"), Some(42));
+        assert_eq!(super::resident_pages(""), None);
+    }
+
     #[test]
     fn the_mark_is_read_in_bytes() {
         let status = "Name:\tx\nVmPeak:\t  10 kB\nVmHWM:\t    2048 kB\n";

@@ -22,7 +22,7 @@ use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, Terms, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
-use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
+use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, stats, trace, zygote};
 
 pub use process::Pinning;
 use process::ProcessSettings;
@@ -194,6 +194,9 @@ impl PoolBuilder {
             }
         }
         enlist(&core);
+        if let Starter::Zygote { pid, .. } = &core.starter {
+            trace::zygote_started(&core, pid.as_raw());
+        }
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
         let thread = std::thread::Builder::new()
@@ -208,7 +211,10 @@ impl PoolBuilder {
             })?;
         let pool = Pool::new(core, waker, thread);
         match await_workers(&pool) {
-            None => Ok(pool),
+            None => {
+                trace::built(pool.core());
+                Ok(pool)
+            }
             Some(error) => {
                 pool.abort(Duration::ZERO);
                 Err(error)
@@ -229,6 +235,12 @@ impl PoolBuilder {
         }
         let memory = mapped::PoolMemory::create(shape, identity())?;
         let control = *memory.control();
+        stats::introduce(
+            &control,
+            self.process.name(),
+            self.start_method,
+            self.transport,
+        );
         let starter = self.make_starter(memory.name(), &control)?;
         let arena = mapped::attach_arena(&control, memory.name(), OwnerIndex::SUPERVISOR);
         let directory = mapped::directory(&control);

@@ -297,6 +297,11 @@ impl PoolBuilder {
 }
 
 impl ProcessSettings {
+    /// The pool's name.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The environment that the workers are to have.
     ///
     /// # Errors

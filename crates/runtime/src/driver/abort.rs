@@ -9,6 +9,7 @@ use super::{Core, Driver, Escalation, PoolPhase, SeatPhase};
 use crate::error::TaskError;
 use crate::parcel::Ready;
 use crate::time::after;
+use crate::trace;
 
 impl Driver {
     /// Ends the pool without finishing its work. Results that are there are kept.
@@ -57,10 +58,12 @@ impl Driver {
             }
         }
         self.escalation = Some((due, Escalation::Term));
+        self.note_change(core);
+        trace::aborted(core, grace);
     }
 
     /// Does what is due of an abort, and says when to look again.
-    pub(crate) fn escalate(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn escalate(&mut self, core: &Core, now: Instant) -> Option<Instant> {
         let (due, step) = self.escalation?;
         if self.all_gone() {
             self.escalation = None;
@@ -71,12 +74,14 @@ impl Driver {
         }
         match step {
             Escalation::Term => {
+                trace::escalated(core, Signal::Term);
                 self.signal_all(Signal::Term);
                 let next = now + TERM_TO_KILL;
                 self.escalation = Some((next, Escalation::Kill));
                 Some(next)
             }
             Escalation::Kill => {
+                trace::escalated(core, Signal::Kill);
                 self.signal_all(Signal::Kill);
                 self.escalation = Some((now + TERM_TO_KILL, Escalation::Kill));
                 Some(now + TERM_TO_KILL)

@@ -88,6 +88,7 @@ impl Driver {
         };
         let behind = self.seats[index].in_flight.len() - nth;
         let mut back = self.recall(index, behind);
+        self.note_sent(core, index);
         if self.seats[index].in_flight.len() <= nth {
             // It is among them, unless it was torn, and has its error.
             let name = (ticket.batch, ticket.first);

@@ -15,6 +15,7 @@ use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
 use crate::parcel::Parcel;
 use crate::sink::DESCRIPTOR_BYTES;
+use crate::trace;
 
 /// Why no more results of a batch are taken from a worker.
 pub(super) enum Stop {
@@ -61,6 +62,7 @@ impl Driver {
         }
         let seat = &mut self.seats[index];
         seat.phase = SeatPhase::Up;
+        trace::worker_ready(core, seat);
         self.failed_starts = 0;
         if self.has_terms {
             core.look_by(self, Instant::now()); // what it was sent before begins now
@@ -108,6 +110,7 @@ impl Driver {
     /// Takes results of one worker as long as they are of this batch. Returns how many, and why
     /// it stopped.
     fn take_of_batch(&mut self, core: &Core, index: usize, key: u32) -> (usize, Stop) {
+        let traced = trace::tasks();
         let seat = &mut self.seats[index];
         let mut batch = self.batches.get_mut(key as usize);
         let mut replies = match &mut batch {
@@ -131,6 +134,9 @@ impl Driver {
                     reply.worker = index as u32;
                     seat.in_flight.pop_front();
                     taken += 1;
+                    if traced {
+                        trace::taken(core, seat, &ticket);
+                    }
                     let is_more = reply.parcel.is_more_than_bytes();
                     let sound = !is_more || receive(core, &mut reply.parcel);
                     seat.keeps |= is_more && reply.parcel.is_kept_by_its_worker();

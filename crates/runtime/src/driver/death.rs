@@ -24,7 +24,7 @@ use crate::error::{TaskError, WorkerDeath};
 use crate::parcel::{Parcel, Ready};
 use crate::start::OsPark;
 use crate::time::after;
-use crate::{mapped, timings};
+use crate::{mapped, timings, trace};
 
 impl Driver {
     /// A worker was reaped.
@@ -42,7 +42,7 @@ impl Driver {
             cause: exit.cause,
             peak_rss_bytes: exit.peak_rss_bytes,
         };
-        tracing::debug!(?death, ?was, "worker reaped");
+        trace::worker_ended(core, &death, was == SeatPhase::Ending);
         let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;
         self.rows.push(timings::of_reaped(
             core,
@@ -51,6 +51,7 @@ impl Driver {
             now_ns(),
             running,
         ));
+        self.note_gone(core, index);
         let owner = self.seats[index].owner;
         let header = core.control.header();
         settle(
@@ -76,6 +77,7 @@ impl Driver {
         self.seats[index].careful = false;
         self.recount_awake(core);
         self.give_up_if_hopeless();
+        self.note_change(core);
     }
 
     /// What becomes of a seat whose process is gone.
@@ -220,6 +222,8 @@ impl Driver {
 
     /// A process was not to be had, or did not become ready: try again, or give the seat up.
     pub(crate) fn start_failed(&mut self, core: &Core, index: usize, failure: StartFailure) {
+        trace::start_failed(core, &self.seats[index], &failure);
+        self.note_empty(core, index);
         let going_on = self.phase != PoolPhase::Aborted;
         if going_on && self.failed_starts < core.options.most_failed_starts {
             self.seats[index].phase = SeatPhase::Vacant;

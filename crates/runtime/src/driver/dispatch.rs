@@ -7,6 +7,7 @@ use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::bulk::Bulk;
 use crate::error::TaskError;
 use crate::parcel::{Extra, Ready};
+use crate::trace;
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -100,7 +101,14 @@ impl Driver {
             0
         };
         if sent < ready.len() {
+            if trace::tasks() {
+                ready
+                    .iter()
+                    .skip(sent)
+                    .for_each(|ready| trace::queued(core, &ready.ticket));
+            }
             self.pending.extend(ready.drain().skip(sent));
+            self.note_pending(core);
         }
         ready.clear();
         Ok(())
@@ -113,7 +121,13 @@ impl Driver {
             Some(seat) if self.pending.is_empty() => {
                 self.send(core, seat, std::slice::from_mut(&mut ready));
             }
-            _ => self.pending.push_back(ready),
+            _ => {
+                if trace::tasks() {
+                    trace::queued(core, &ready.ticket);
+                }
+                self.pending.push_back(ready);
+                self.note_pending(core);
+            }
         }
         Ok(())
     }
@@ -158,8 +172,12 @@ impl Driver {
             self.note_terms(core, index, messages);
         }
         let seat = &mut self.seats[index];
+        if trace::tasks() {
+            trace::sent(core, seat, messages);
+        }
         seat.link
             .send(messages, &mut seat.in_flight, &core.control, index);
+        self.note_sent(core, index);
     }
 
     /// Sends what is pending, then evens out, then, when the pool closes, the pills.
@@ -171,6 +189,7 @@ impl Driver {
             pending.drain(..sent);
             self.pending = pending;
         }
+        self.note_pending(core);
         if self.pending.is_empty() {
             self.even_out(core, worth_waking_ns(core));
             if self.phase == PoolPhase::Closing {

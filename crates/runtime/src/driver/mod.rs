@@ -54,7 +54,7 @@ use std::sync::Arc;
 
 pub(crate) use cancel::{Cancelled, Whereabouts};
 pub(crate) use death::NO_MORE_STARTS;
-pub(crate) use elsewhere::{DrivenElsewhere, enlist};
+pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
 pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use link::Link;
 pub(crate) use locked::{Locked, Notices, tell};
@@ -87,6 +87,8 @@ pub(crate) struct Core {
     birth: Birth,
     pub(crate) scale: &'static TickScale,
     pub(crate) created: Instant,
+    /// The pool's life, to those who trace it.
+    pub(crate) span: tracing::Span,
     /// Cores that this process may use.
     pub(crate) cores: u32,
     /// The pool's shared state.
@@ -241,6 +243,7 @@ impl Core {
             birth: Birth::here(),
             scale: TickScale::of_this_process(),
             created: Instant::now(),
+            span: crate::trace::pool(&memory),
             cores,
             states: Registry::default(),
             setup: OnceLock::new(),

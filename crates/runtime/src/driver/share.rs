@@ -197,6 +197,7 @@ impl Driver {
             }
             let is_up = self.seats[busy].phase == SeatPhase::Up;
             let mut taken = self.recall(busy, (load / 2).max(usize::from(!is_up)));
+            self.note_sent(core, busy);
             let given = self.give(core, idle, &mut taken);
             for ready in taken.drain(given..).rev() {
                 self.pending.push_front(ready);

@@ -76,7 +76,9 @@ impl Driver {
         orders.generation.store(seat.generation, Ordering::Relaxed);
         page.setup.set(&core.setup().place);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
-        Ok(seat.generation)
+        let generation = seat.generation;
+        self.note_change(core);
+        Ok(generation)
     }
 
     /// Kills workers that are not ready in time; returns when to look again, for that or for

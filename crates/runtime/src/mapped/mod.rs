@@ -15,13 +15,14 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use forkyard_os::process::{Birth, Environment, Pid};
-use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, unlink};
+use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, SegmentView, unlink};
 use forkyard_shm::arena::{
     Advice, Arena, Chunk, Descriptor, Directory, ExtentError, ExtentId, Extents, Fault, Mapped,
 };
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};
 use forkyard_shm::layout::Shape;
+use forkyard_shm::look::Onlooker;
 use forkyard_shm::{OwnerIndex, Park};
 
 use crate::bootstrap::unlink_all;
@@ -46,6 +47,13 @@ pub(crate) fn attach_control(segment: &Segment) -> Result<Control, AttachError> 
     // SAFETY: the segment maps `len` bytes, page-aligned and read-write, and is kept in the
     // attachment for the rest of the process.
     unsafe { Control::attach(segment.as_ptr(), segment.len()) }
+}
+
+/// Looks on at a control segment that is somebody else's.
+pub(crate) fn look_on(view: &SegmentView) -> Result<Onlooker, AttachError> {
+    // SAFETY: the view maps `len` bytes, page-aligned, for reading, and is kept beside the
+    // onlooker.
+    unsafe { Onlooker::attach(view.as_ptr(), view.len()) }
 }
 
 /// A pool's shared memory, as its supervisor holds it: when the last that uses it is gone,

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use forkyard_shm::layout::WorkerPage;
 
 use crate::job::Laps;
+use crate::trace;
 
 /// See the module.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(crate) struct Ledger {
     bytes_out: u64,
     checks: u64,
     begun: u64,
+    finished: u64,
 }
 
 impl Ledger {
@@ -31,6 +33,7 @@ impl Ledger {
             bytes_out: 0,
             checks: 0,
             begun: 0,
+            finished: 0,
         }
     }
 
@@ -45,6 +48,9 @@ impl Ledger {
         counters.started.store(self.laps.mark, Ordering::Relaxed);
         forkyard_shm::step();
         counters.begun.store(self.begun, Ordering::Relaxed);
+        if trace::tasks() {
+            trace::at_work(self.begun, "task started");
+        }
     }
 
     /// The same on the copy path, where the message may be one that the supervisor wants no more;
@@ -66,11 +72,15 @@ impl Ledger {
     /// A message is done.
     #[inline]
     pub(crate) fn end(&mut self, items: u32, bytes_in: usize, bytes_out: usize) {
+        self.finished += 1;
         self.tasks += u64::from(items);
         self.bytes_in += bytes_in as u64;
         self.bytes_out += bytes_out as u64;
         self.checks += crate::search::take_checks();
         self.write();
+        if trace::tasks() {
+            trace::at_work(self.finished, "task finished");
+        }
     }
 
     /// Copies the counters to the page: plain stores to lines that only we write.
@@ -89,6 +99,7 @@ impl Ledger {
             (&c.send, self.laps.send),
             (&c.lock, self.laps.lock),
             (&c.mark, self.laps.mark),
+            (&c.finished, self.finished),
         ];
         for (word, value) in pairs {
             word.store(value, Ordering::Relaxed);

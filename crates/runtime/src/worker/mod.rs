@@ -65,6 +65,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
     if let Some(why) = preload_failed() {
         give_up(page, Phase::NotPreloaded, why);
     }
+    crate::trace::in_worker(&attachment.name);
     watcher::start(supervisor, attachment.name.clone(), control);
     crate::job::install_panic_hook();
     let arena = Arc::new(mapped::attach_arena(&control, &attachment.name, owner));

@@ -9,7 +9,8 @@
 //!  0x0010 |   taken             u64   results              |
 //!  0x0018 |   check_every       u32   0: auto              |
 //!  0x001c |   reserved          u32   zero                 |
-//!  0x0020 |   unused                                       |
+//!  0x0020 |   sent              u64   messages             |
+//!  0x0028 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Vitals, by the worker, rarely
 //!  0x0040 |   pid               u32                        |
@@ -37,7 +38,8 @@
 //!  0x00d0 |   mark              u64                        |
 //!  0x00d8 |   begun             u64                        |
 //!  0x00e0 |   started           u64   ticks                |
-//!  0x00e8 |   unused                                       |
+//!  0x00e8 |   finished          u64   messages             |
+//!  0x00f0 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Pipes, by the worker, on the copy path
 //!  0x0100 |   received          WatchedCount, packets      |
@@ -92,17 +94,18 @@ use crate::wait::Doorbell;
 
 packed!(Header {
     magic, layout_hash, version, workers, slots, supervisor_pid, supervisor_start, exe_hash,
-    total_bytes, clock, stop, doorbell, awake, lock,
+    total_bytes, clock, stop, doorbell, awake, lock, about,
 } then 0 unused);
 packed!(Orders {
-    generation, copy_path, spawned_ns, taken, check_every, _reserved,
-} then 0x20 unused);
+    generation, copy_path, spawned_ns, taken, check_every, _reserved, sent,
+} then 0x18 unused);
 packed!(Vitals {
     pid, phase, parked, generation, ready_ns, leaving_ns, check_ps, peak_rss_bytes, ready_ticks,
 } then 0x08 unused);
 packed!(Counters {
     tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun, started,
-} then 0x18 unused);
+    finished,
+} then 0x10 unused);
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
 packed!(Stops { flag, skips } then 0x28 unused);
@@ -136,6 +139,7 @@ numbers! {
     WorkerPage.orders.taken == 0x0010
     WorkerPage.orders.check_every == 0x0018
     WorkerPage.orders._reserved == 0x001c
+    WorkerPage.orders.sent == 0x0020
     WorkerPage.vitals.pid == 0x0040
     WorkerPage.vitals.phase == 0x0044
     WorkerPage.vitals.parked == 0x0048
@@ -158,6 +162,7 @@ numbers! {
     WorkerPage.counters.mark == 0x00d0
     WorkerPage.counters.begun == 0x00d8
     WorkerPage.counters.started == 0x00e0
+    WorkerPage.counters.finished == 0x00e8
     WorkerPage.pipes.received == 0x0100
     WorkerPage.pipes.sent == 0x0104
     WorkerPage.pipes.received_cost == 0x0108
@@ -192,6 +197,7 @@ pub(super) const HEADER: &[usize] = &[
     offset_of!(Header, doorbell),
     offset_of!(Header, awake),
     offset_of!(Header, lock),
+    offset_of!(Header, about),
     size_of::<Line<StopFlag>>(),
     size_of::<Line<Doorbell>>(),
     size_of::<Line<AtomicU32>>(),

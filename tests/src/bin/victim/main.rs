@@ -9,6 +9,7 @@ mod calls;
 #[cfg(debug_assertions)]
 mod crash;
 mod death;
+mod inspect;
 mod leaks;
 mod limits;
 mod manager;
@@ -50,6 +51,7 @@ fn main() {
         #[cfg(debug_assertions)]
         crash::SCENARIOS,
         death::SCENARIOS,
+        inspect::SCENARIOS,
         leaks::SCENARIOS,
         limits::SCENARIOS,
         manager::SCENARIOS,

@@ -45,7 +45,15 @@ pub enum SpawnError {
 /// # Errors
 /// [`SpawnError::ProcessLimit`], [`SpawnError::NoMemory`], [`SpawnError::NoProgram`], or what else the system says.
 pub fn spawn_self(env: &[(&str, &str)]) -> Result<Pid, SpawnError> {
-    spawn(env, Stdio::null())
+    spawn(env, Stdio::null(), Stdio::inherit())
+}
+
+/// As [`spawn_self`], with `stderr` as the child's standard error from its first instruction on.
+///
+/// # Errors
+/// As [`spawn_self`].
+pub fn spawn_self_with_stderr(env: &[(&str, &str)], stderr: OwnedFd) -> Result<Pid, SpawnError> {
+    spawn(env, Stdio::null(), Stdio::from(stderr))
 }
 
 /// As [`spawn_self`], with `control` as the child's standard input, where [`ControlSocket::from_stdin`] finds it. So the
@@ -57,10 +65,10 @@ pub fn spawn_self_with_control(
     env: &[(&str, &str)],
     control: ControlSocket,
 ) -> Result<Pid, SpawnError> {
-    spawn(env, Stdio::from(OwnedFd::from(control)))
+    spawn(env, Stdio::from(OwnedFd::from(control)), Stdio::inherit())
 }
 
-fn spawn(env: &[(&str, &str)], stdin: Stdio) -> Result<Pid, SpawnError> {
+fn spawn(env: &[(&str, &str)], stdin: Stdio, stderr: Stdio) -> Result<Pid, SpawnError> {
     let program = platform::program().map_err(|error| translate(&error))?;
     let arg0 = std::env::args_os()
         .next()
@@ -70,6 +78,7 @@ fn spawn(env: &[(&str, &str)], stdin: Stdio) -> Result<Pid, SpawnError> {
         .arg(WORKER_ARG)
         .envs(env.iter().copied())
         .stdin(stdin)
+        .stderr(stderr)
         .process_group(0)
         .spawn()
         .map_err(|error| translate(&error))?;

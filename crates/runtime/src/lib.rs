@@ -60,6 +60,7 @@ pub mod state;
 mod time;
 mod timings;
 mod trampoline;
+mod witness;
 mod worker;
 mod zygote;
 
@@ -82,6 +83,7 @@ pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };
 pub use timings::{ProcessTimings, Stages};
+pub use witness::WorkerStderr;
 
 /// Removing what pools left behind when everything was killed at once.
 ///

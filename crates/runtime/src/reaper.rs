@@ -45,6 +45,7 @@ impl Reaper {
     /// Runs until no process is left and none will come; if it panics, ends the pool.
     pub(crate) fn run_to_the_end(self) {
         let core = Arc::clone(&self.core);
+        let relay = core.witness.start();
         let panicked = catch_unwind(AssertUnwindSafe(|| self.run())).is_err();
         if panicked {
             // A bug of ours. Nobody watches the workers any more, so they must not stay, and
@@ -61,6 +62,8 @@ impl Reaper {
             drop(driver);
             core.starter.end();
         }
+        // Everything that workers wrote is passed on before the pool's end is told.
+        drop(relay);
         // Whoever waits in shared state for a process of this pool would wait for ever.
         core.states.end(&core.arena);
         core.ring();
@@ -145,7 +148,8 @@ impl Reaper {
                 continue;
             }
             let core = Arc::clone(&self.core);
-            match core.starter.start(index, generation) {
+            let stderr = core.witness.line(index, generation);
+            match core.starter.start(index, generation, stderr) {
                 Ok(None) => {}
                 Ok(Some(pid)) => self.seated(index, generation, pid),
                 // Nobody listens on its line: this seat is among those it leaves empty.

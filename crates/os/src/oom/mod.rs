@@ -32,6 +32,12 @@ impl OomKills {
         Self { counter, told }
     }
 
+    /// Whether somebody counts.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.counter.is_some()
+    }
+
     /// Whether there was one more kill than was told so far, which is told by this. `None` where nobody counts.
     pub fn one_more(&mut self) -> Option<bool> {
         let now = self.counter.as_ref()?.read()?;

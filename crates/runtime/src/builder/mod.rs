@@ -1,5 +1,7 @@
 //! Building a pool.
 
+mod stderr;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
+use crate::witness::{Witness, WorkerStderr};
 use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, zygote};
 
 /// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
@@ -50,6 +53,7 @@ pub struct PoolBuilder {
     most_failed_starts: u32,
     arena_limit: u64,
     arena_advice: Advice,
+    stderr: WorkerStderr,
 }
 
 impl Default for PoolBuilder {
@@ -64,6 +68,7 @@ impl Default for PoolBuilder {
             most_failed_starts: 5,
             arena_limit: 0,
             arena_advice: Advice::default(),
+            stderr: WorkerStderr::default(),
         }
     }
 }
@@ -240,6 +245,7 @@ impl PoolBuilder {
             options,
             starter,
             seats,
+            Witness::new(self.stderr, workers),
         ))
     }
 

@@ -33,12 +33,16 @@ impl Driver {
         self.poll(core);
         let page = core.control.page(index);
         let was = self.seats[index].phase;
+        let generation = self.seats[index].generation;
+        let known = core.witness.testimony(index, generation, exit.cause);
         let death = WorkerDeath {
             worker: index,
-            generation: self.seats[index].generation,
+            generation,
             pid: exit.pid.as_raw(),
             cause: exit.cause,
             peak_rss_bytes: exit.peak_rss_bytes,
+            out_of_memory: known.out_of_memory,
+            stderr_tail: known.stderr_tail,
         };
         tracing::debug!(?death, ?was, "worker reaped");
         let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;

@@ -60,6 +60,7 @@ use crate::parcel::{Parcel, Ready, Ticket};
 use crate::start::Starter;
 use crate::state::Registry;
 use crate::timings::ProcessTimings;
+use crate::witness::Witness;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub(crate) struct Core {
     pub(crate) cores: u32,
     /// The pool's shared state.
     pub(crate) states: Registry,
+    /// What is known of deaths.
+    pub(crate) witness: Witness,
     driver: Mutex<Driver>,
     /// Followers wait here.
     followers: Condvar,
@@ -193,6 +196,7 @@ impl Core {
         options: Options,
         starter: Starter,
         seats: Vec<Seat>,
+        witness: Witness,
     ) -> Self {
         let cores = u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX);
         Self {
@@ -205,6 +209,7 @@ impl Core {
             created: Instant::now(),
             cores,
             states: Registry::default(),
+            witness,
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
                 seats,

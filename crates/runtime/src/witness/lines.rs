@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, PipeReader, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use forkyard_os::death::DeathWatch;
 use forkyard_os::{OsError, stderr};
@@ -16,6 +17,9 @@ const PIECE_BYTES: usize = 16 << 10;
 const MOST_OF_THE_DEAD: usize = 1 << 20;
 /// Bytes of the dead that wait to be passed on, at most, while nobody reads the supervisor's standard error.
 const MOST_WAITING: usize = 4 << 20;
+/// How long the beginning of a line of text waits for its end, so that what two workers write is not mixed within a line:
+/// a pipe that was full is emptied in the middle of one.
+const UNFINISHED: Duration = Duration::from_millis(10);
 /// Lines of the dead that processes which they have left behind hold open, at most.
 const MOST_ORPHANED: usize = 16;
 
@@ -30,6 +34,8 @@ struct Line {
     tail: Tail,
     /// Read, and not passed on.
     waiting: Vec<u8>,
+    /// Since when the beginning of a line of text has waited.
+    unfinished_since: Option<Instant>,
     /// Its process is reaped.
     is_buried: bool,
 }
@@ -69,27 +75,33 @@ impl Lines {
             reader: Some(reader),
             tail: Tail::default(),
             waiting: Vec::new(),
+            unfinished_since: None,
             is_buried: false,
         });
         Ok(Some(writer))
     }
 
     /// Reads once from a line that can be read, and returns what is to be passed on now.
-    pub(super) fn read(&mut self, watch: &DeathWatch, token: u64) -> Vec<u8> {
+    pub(super) fn read(&mut self, watch: &DeathWatch, token: u64, now: Instant) -> Vec<u8> {
         let Some(line) = self.all.iter_mut().find(|line| line.token == token) else {
             return Vec::new();
         };
         line.read(watch, PIECE_BYTES);
-        std::mem::take(&mut line.waiting)
+        line.take_due(now)
     }
 
-    /// What waits to be passed on, of all lines.
-    pub(super) fn waiting(&mut self) -> Vec<u8> {
+    /// What is to be passed on, of all lines, and how long the next may wait.
+    pub(super) fn due(&mut self, now: Instant) -> (Vec<u8>, Option<Duration>) {
         let mut all = Vec::new();
+        let mut next = None;
         for line in &mut self.all {
-            all.append(&mut line.waiting);
+            all.append(&mut line.take_due(now));
+            if let Some(since) = line.unfinished_since {
+                let left = UNFINISHED.saturating_sub(now.saturating_duration_since(since));
+                next = Some(next.map_or(left, |at: Duration| at.min(left)));
+            }
         }
-        all
+        (all, next)
     }
 
     /// The end of what a process has written, which is gone. The rest of it waits to be passed on.
@@ -160,6 +172,24 @@ impl Line {
         }
     }
 
+    /// Whole lines of text, and others when they are old, or long, or will not be finished.
+    fn take_due(&mut self, now: Instant) -> Vec<u8> {
+        let whole = self.waiting.iter().rposition(|byte| *byte == b'\n');
+        let whole = whole.map_or(0, |at| at + 1);
+        let is_same = whole == 0;
+        let since = self.unfinished_since.filter(|_| is_same).unwrap_or(now);
+        let is_last = self.is_buried || self.reader.is_none();
+        let is_long = self.waiting.len() - whole > PIECE_BYTES;
+        let is_old = now.saturating_duration_since(since) >= UNFINISHED;
+        if whole == self.waiting.len() || is_last || is_long || is_old {
+            self.unfinished_since = None;
+            return std::mem::take(&mut self.waiting);
+        }
+        self.unfinished_since = Some(since);
+        let rest = self.waiting.split_off(whole);
+        std::mem::replace(&mut self.waiting, rest)
+    }
+
     fn close(&mut self, watch: &DeathWatch) {
         if let Some(reader) = self.reader.take() {
             watch.unwatch_fd(reader.as_fd());
@@ -185,12 +215,12 @@ mod tests {
         let mut lines = Lines::default();
         let mut writer = line(&mut lines, &watch, 3, 1);
         writer.write_all(b"first\n").expect("room");
-        assert_eq!(lines.read(&watch, 1), b"first\n");
+        assert_eq!(lines.read(&watch, 1, Instant::now()), b"first\n");
         writer.write_all(b"last\n").expect("room");
         drop(writer);
         assert_eq!(&*lines.bury(&watch, 3, 0), "", "that was another process");
         assert_eq!(&*lines.bury(&watch, 3, 1), "first\nlast\n");
-        assert_eq!(lines.waiting(), b"last\n");
+        assert_eq!(lines.due(Instant::now()).0, b"last\n");
         lines.sweep(&watch);
         assert!(lines.all.is_empty());
     }
@@ -202,9 +232,30 @@ mod tests {
         let mut writer = line(&mut lines, &watch, 0, 0);
         writer.write_all(b"only").expect("room");
         drop(writer);
-        assert_eq!(lines.read(&watch, 1), b"only");
-        assert_eq!(lines.read(&watch, 1), b"");
+        assert_eq!(lines.read(&watch, 1, Instant::now()), b"only");
         assert_eq!(&*lines.bury(&watch, 0, 0), "only");
+    }
+
+    #[test]
+    fn a_beginning_waits_for_its_end_for_a_moment() {
+        let watch = DeathWatch::new().expect("a watch");
+        let mut lines = Lines::default();
+        let mut writer = line(&mut lines, &watch, 0, 0);
+        let start = Instant::now();
+        writer.write_all(b"one\ntw").expect("room");
+        assert_eq!(lines.read(&watch, 1, start), b"one\n");
+        assert_eq!(lines.due(start), (Vec::new(), Some(UNFINISHED)));
+        writer.write_all(b"o\nthr").expect("room");
+        let later = start + UNFINISHED / 2;
+        assert_eq!(lines.read(&watch, 1, later), b"two\n");
+        writer.write_all(b"e").expect("room");
+        assert_eq!(lines.read(&watch, 1, later), b"");
+        assert_eq!(lines.due(later + UNFINISHED / 2).1, Some(UNFINISHED / 2));
+        assert_eq!(lines.due(later + UNFINISHED), (b"thre".to_vec(), None));
+        writer.write_all(&[b'x'; PIECE_BYTES]).expect("room");
+        assert_eq!(lines.read(&watch, 1, later).len(), 0);
+        writer.write_all(b"xx").expect("room");
+        assert_eq!(lines.read(&watch, 1, later).len(), PIECE_BYTES + 2);
     }
 
     #[test]
@@ -234,7 +285,7 @@ mod tests {
             drop(writer);
             assert!(!lines.bury(&watch, 0, generation).is_empty());
         }
-        let waiting = lines.waiting().len();
+        let waiting = lines.due(Instant::now()).0.len();
         assert!(waiting <= MOST_WAITING && waiting > MOST_WAITING / 2);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forkyard_os::death::{DeathEvents, DeathWatch};
 use forkyard_os::{OsError, stderr};
@@ -85,20 +85,20 @@ impl Relay {
     fn run(&self, _done: &Sender<()>) {
         stderr::survive_broken_pipes();
         // Relaxed: the waker orders it, and a wake too many does no harm.
+        let mut patience = None;
         while !self.ends.load(Ordering::Relaxed) {
-            let events = self.watch.wait(None).unwrap_or_else(|error| {
+            let events = self.watch.wait(patience).unwrap_or_else(|error| {
                 tracing::warn!(%error, "workers' output is not passed on");
                 self.ends.store(true, Ordering::Relaxed);
                 DeathEvents::default()
             });
             for token in &events.readable {
-                let piece = self.lock().read(&self.watch, *token);
+                let piece = self.lock().read(&self.watch, *token, Instant::now());
                 stderr::write_all(&piece);
             }
-            if events.woken {
-                let rest = self.lock().waiting();
-                stderr::write_all(&rest);
-            }
+            let (rest, next) = self.lock().due(Instant::now());
+            stderr::write_all(&rest);
+            patience = next;
         }
         let rest = self.lock().close(&self.watch);
         stderr::write_all(&rest);

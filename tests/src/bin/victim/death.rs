@@ -34,7 +34,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 const LARGE_BYTES: usize = 64 << 20;
 
 #[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
-fn die(how: String) -> u64 {
+pub(crate) fn die(how: String) -> u64 {
     match how.as_str() {
         "kill" => kill_myself(),
         "abort" => std::process::abort(),

@@ -23,6 +23,7 @@ mod threads;
 mod timings;
 mod trust;
 mod values;
+mod words;
 
 use setup::Setup;
 
@@ -55,6 +56,7 @@ fn main() {
         timings::SCENARIOS,
         trust::SCENARIOS,
         values::SCENARIOS,
+        words::SCENARIOS,
     ];
     let (_, scenario) = all
         .concat()

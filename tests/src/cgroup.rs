@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Victim;
 use crate::patience::{LIVENESS, within};
@@ -29,6 +30,7 @@ pub fn in_memory_of(bytes: u64, victim: Victim) {
 }
 
 fn make(bytes: u64) -> Option<Cgroup> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let group_of = |wanted: &str| {
         let mut lines = groups.lines().map(|line| line.splitn(3, ':'));
@@ -49,7 +51,8 @@ fn make(bytes: u64) -> Option<Cgroup> {
     ];
     places.into_iter().find_map(|(mount, group, limit)| {
         let parent = Path::new(mount).join(group?);
-        let folder = parent.join(format!("fy-test-{}", std::process::id()));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = parent.join(format!("fy-test-{}-{number}", std::process::id()));
         fs::create_dir(&folder).ok()?;
         let cgroup = Cgroup(folder);
         let limit = cgroup.0.join(limit);

@@ -132,8 +132,9 @@ fn many(setup: &Setup) {
 
 /// Writes without an end.
 fn write_on(name: String) -> u64 {
-    gate::say(&name, std::process::id());
     let line = "x".repeat(1000);
+    let _ = writeln!(std::io::stderr(), "{line}");
+    gate::say(&name, std::process::id());
     while writeln!(std::io::stderr(), "{line}").is_ok() {}
     // Its pool is gone.
     loop {

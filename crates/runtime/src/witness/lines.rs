@@ -19,7 +19,7 @@ const MOST_OF_THE_DEAD: usize = 1 << 20;
 const MOST_WAITING: usize = 4 << 20;
 /// How long the beginning of a line of text waits for its end, so that what two workers write is not mixed within a line:
 /// a pipe that was full is emptied in the middle of one.
-const UNFINISHED: Duration = Duration::from_millis(10);
+const UNFINISHED: Duration = Duration::from_millis(50);
 /// Lines of the dead that processes which they have left behind hold open, at most.
 const MOST_ORPHANED: usize = 16;
 
@@ -81,13 +81,19 @@ impl Lines {
         Ok(Some(writer))
     }
 
-    /// Reads once from a line that can be read, and returns what is to be passed on now.
-    pub(super) fn read(&mut self, watch: &DeathWatch, token: u64, now: Instant) -> Vec<u8> {
+    /// Reads once from a line that can be read, and returns what is to be passed on now, and how long the rest may
+    /// wait, if there is one.
+    pub(super) fn read(
+        &mut self,
+        watch: &DeathWatch,
+        token: u64,
+        now: Instant,
+    ) -> (Vec<u8>, Option<Duration>) {
         let Some(line) = self.all.iter_mut().find(|line| line.token == token) else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
         line.read(watch, PIECE_BYTES);
-        line.take_due(now)
+        (line.take_due(now), line.patience(now))
     }
 
     /// What is to be passed on, of all lines, and how long the next may wait.
@@ -96,10 +102,7 @@ impl Lines {
         let mut next = None;
         for line in &mut self.all {
             all.append(&mut line.take_due(now));
-            if let Some(since) = line.unfinished_since {
-                let left = UNFINISHED.saturating_sub(now.saturating_duration_since(since));
-                next = Some(next.map_or(left, |at: Duration| at.min(left)));
-            }
+            next = next.into_iter().chain(line.patience(now)).min();
         }
         (all, next)
     }
@@ -190,6 +193,12 @@ impl Line {
         std::mem::replace(&mut self.waiting, rest)
     }
 
+    /// How long the beginning of a line of text may still wait, if there is one.
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        let since = self.unfinished_since?;
+        Some(UNFINISHED.saturating_sub(now.saturating_duration_since(since)))
+    }
+
     fn close(&mut self, watch: &DeathWatch) {
         if let Some(reader) = self.reader.take() {
             watch.unwatch_fd(reader.as_fd());
@@ -215,7 +224,7 @@ mod tests {
         let mut lines = Lines::default();
         let mut writer = line(&mut lines, &watch, 3, 1);
         writer.write_all(b"first\n").expect("room");
-        assert_eq!(lines.read(&watch, 1, Instant::now()), b"first\n");
+        assert_eq!(lines.read(&watch, 1, Instant::now()).0, b"first\n");
         writer.write_all(b"last\n").expect("room");
         drop(writer);
         assert_eq!(&*lines.bury(&watch, 3, 0), "", "that was another process");
@@ -232,7 +241,7 @@ mod tests {
         let mut writer = line(&mut lines, &watch, 0, 0);
         writer.write_all(b"only").expect("room");
         drop(writer);
-        assert_eq!(lines.read(&watch, 1, Instant::now()), b"only");
+        assert_eq!(lines.read(&watch, 1, Instant::now()).0, b"only");
         assert_eq!(&*lines.bury(&watch, 0, 0), "only");
     }
 
@@ -243,19 +252,19 @@ mod tests {
         let mut writer = line(&mut lines, &watch, 0, 0);
         let start = Instant::now();
         writer.write_all(b"one\ntw").expect("room");
-        assert_eq!(lines.read(&watch, 1, start), b"one\n");
+        assert_eq!(lines.read(&watch, 1, start).0, b"one\n");
         assert_eq!(lines.due(start), (Vec::new(), Some(UNFINISHED)));
         writer.write_all(b"o\nthr").expect("room");
         let later = start + UNFINISHED / 2;
-        assert_eq!(lines.read(&watch, 1, later), b"two\n");
+        assert_eq!(lines.read(&watch, 1, later).0, b"two\n");
         writer.write_all(b"e").expect("room");
-        assert_eq!(lines.read(&watch, 1, later), b"");
+        assert_eq!(lines.read(&watch, 1, later).0, b"");
         assert_eq!(lines.due(later + UNFINISHED / 2).1, Some(UNFINISHED / 2));
         assert_eq!(lines.due(later + UNFINISHED), (b"thre".to_vec(), None));
         writer.write_all(&[b'x'; PIECE_BYTES]).expect("room");
-        assert_eq!(lines.read(&watch, 1, later).len(), 0);
+        assert_eq!(lines.read(&watch, 1, later).0.len(), 0);
         writer.write_all(b"xx").expect("room");
-        assert_eq!(lines.read(&watch, 1, later).len(), PIECE_BYTES + 2);
+        assert_eq!(lines.read(&watch, 1, later).0.len(), PIECE_BYTES + 2);
     }
 
     #[test]

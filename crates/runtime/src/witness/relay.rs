@@ -92,12 +92,16 @@ impl Relay {
                 self.ends.store(true, Ordering::Relaxed);
                 DeathEvents::default()
             });
-            for token in &events.readable {
-                let piece = self.lock().read(&self.watch, *token, Instant::now());
-                stderr::write_all(&piece);
-            }
-            let (rest, next) = self.lock().due(Instant::now());
+            // The rest of what the dead have written comes before what others write since they heard of it.
+            let mut now = Instant::now();
+            let (rest, mut next) = self.lock().due(now);
             stderr::write_all(&rest);
+            for token in &events.readable {
+                now = Instant::now();
+                let (piece, left) = self.lock().read(&self.watch, *token, now);
+                stderr::write_all(&piece);
+                next = next.into_iter().chain(left).min();
+            }
             patience = next;
         }
         let rest = self.lock().close(&self.watch);

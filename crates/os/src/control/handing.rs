@@ -59,7 +59,9 @@ impl ControlSocket {
                     // An error here says that the list was cut short: there was no room for the descriptor.
                     for control in found.cmsgs().into_iter().flatten() {
                         if let ControlMessageOwned::ScmRights(descriptors) = control {
-                            handed = descriptors.into_iter().map(own).last().or(handed);
+                            for raw in descriptors {
+                                handed = Some(own(raw));
+                            }
                         }
                     }
                     break found.bytes;

@@ -32,8 +32,11 @@ pub fn pipe() -> Result<(PipeReader, OwnedFd), OsError> {
 /// # Errors
 /// When the system refuses; standard error is then what it was.
 pub fn become_stderr(end: OwnedFd) -> Result<(), OsError> {
-    retry(|| nix::unistd::dup2_stderr(&end))
-        .map_err(|errno| OsError::new("put a pipe in the place of standard error", errno))
+    let put = retry(|| nix::unistd::dup2_stderr(&end))
+        .map_err(|errno| OsError::new("put a pipe in the place of standard error", errno));
+    // Else the pipe would not end when this process closes its standard error.
+    drop(end);
+    put
 }
 
 /// Writes all of `bytes` to standard error, and waits for as long as whoever reads it does not; without the lock of

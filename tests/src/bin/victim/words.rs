@@ -131,6 +131,7 @@ fn many(setup: &Setup) {
 }
 
 /// Writes without an end.
+#[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
 fn write_on(name: String) -> u64 {
     let line = "x".repeat(1000);
     let _ = writeln!(std::io::stderr(), "{line}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
+use forkyard_shm::layout::Phase;
 
 use crate::driver::{Core, Driver, NO_MORE_STARTS, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
@@ -165,7 +166,12 @@ impl Reaper {
         let seat = &mut driver.seats[index];
         seat.pid = Some(pid);
         let doomed = seat.fault.is_some();
-        if doomed || seat.phase == SeatPhase::Ending && driver.escalation.is_some() {
+        // A zygote's word may come later than its worker's own: who takes tasks already is asked to
+        // end, like all others, and has its grace.
+        let page = self.core.control.page(index);
+        let is_at_work = matches!(page.vitals.phase(), Phase::Ready | Phase::Leaving);
+        let is_late = seat.phase == SeatPhase::Ending && !is_at_work;
+        if doomed || is_late && driver.escalation.is_some() {
             let _ = kill(pid, Signal::Kill);
         }
         drop(driver);

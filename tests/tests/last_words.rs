@@ -64,7 +64,7 @@ tests::on_both_paths! {
     };
     running_out_of_memory_is_told => |way| {
         if census::can_see() {
-            in_memory_of(96 << 20, victim!(way, "words/out-of-memory"));
+            in_memory_of(256 << 20, victim!(way, "words/out-of-memory"));
         }
     };
 }

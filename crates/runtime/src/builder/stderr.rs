@@ -22,7 +22,8 @@ impl PoolBuilder {
     ///
     /// forkyard::init();
     /// let pool = Pool::builder().stderr(WorkerStderr::Tail).build()?;
-    /// if let Err(TaskError::WorkerDied(death)) = pool.submit(|()| std::process::abort(), ()).join() as Result<(), _> {
+    /// let crash = |()| -> u64 { std::process::abort() };
+    /// if let Err(TaskError::WorkerDied(death)) = pool.submit(crash, ()).join() {
     ///     eprintln!("worker {} said: {}", death.worker, death.stderr_tail);
     /// }
     /// # Ok::<(), forkyard::BuildError>(())

@@ -95,6 +95,7 @@ mod time;
 mod timings;
 mod trace;
 mod trampoline;
+mod witness;
 mod worker;
 mod zygote;
 
@@ -121,6 +122,7 @@ pub use state::{
 };
 pub use stats::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats, dump_stats_on};
 pub use timings::{ProcessTimings, Stages};
+pub use witness::WorkerStderr;
 
 /// Removing what pools left behind when everything was killed at once.
 ///

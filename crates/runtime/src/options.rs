@@ -77,6 +77,16 @@ pub struct ParseOptionError {
     choices: &'static str,
 }
 
+impl ParseOptionError {
+    pub(crate) fn new(text: &str, what: &'static str, choices: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            what,
+            choices,
+        }
+    }
+}
+
 impl fmt::Display for StartMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
+use forkyard_shm::layout::Phase;
 
 use crate::driver::{Core, Locked, NO_MORE_STARTS, SeatPhase, StartFailure};
 use crate::start::{Starter, ZygoteMessage};
@@ -47,6 +48,7 @@ impl Reaper {
     /// Runs until no process is left and none will come; if it panics, ends the pool.
     pub(crate) fn run_to_the_end(self) {
         let core = Arc::clone(&self.core);
+        let relay = core.witness.start();
         let panicked = catch_unwind(AssertUnwindSafe(|| self.run())).is_err();
         if panicked {
             // A bug of ours. Nobody watches the workers any more, so they must not stay, and
@@ -63,6 +65,8 @@ impl Reaper {
             drop(driver);
             core.starter.end();
         }
+        // Everything that workers wrote is passed on before the pool's end is told.
+        drop(relay);
         // Whoever waits in shared state for a process of this pool would wait for ever.
         core.states.end(&core.arena);
         core.ring();
@@ -147,7 +151,8 @@ impl Reaper {
                 continue;
             }
             let core = Arc::clone(&self.core);
-            match core.starter.start(index, generation) {
+            let stderr = core.witness.line(index, generation);
+            match core.starter.start(index, generation, stderr) {
                 Ok(None) => {}
                 Ok(Some(pid)) => self.seated(index, generation, pid),
                 // Nobody listens on its line: this seat is among those it leaves empty.
@@ -164,7 +169,12 @@ impl Reaper {
         seat.pid = Some(pid);
         trace::worker_started(&self.core, index, generation, pid.as_raw());
         let doomed = seat.fault.is_some();
-        if doomed || seat.phase == SeatPhase::Ending && driver.escalation.is_some() {
+        // A zygote's word may come later than its worker's own: who takes tasks already is asked to
+        // end, like all others, and has its grace.
+        let page = self.core.control.page(index);
+        let is_at_work = matches!(page.vitals.phase(), Phase::Ready | Phase::Leaving);
+        let is_late = seat.phase == SeatPhase::Ending && !is_at_work;
+        if doomed || is_late && driver.escalation.is_some() {
             let _ = kill(pid, Signal::Kill);
         }
         drop(driver);

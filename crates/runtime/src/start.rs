@@ -1,11 +1,14 @@
 //! Starting worker processes, and what the two sides agree on for it.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::park;
-use forkyard_os::process::{Environment, Pid, Signal, kill, reap_blocking, spawn_self};
+use forkyard_os::process::{
+    Environment, Pid, Signal, kill, reap_blocking, spawn_self, spawn_self_with_stderr,
+};
 use forkyard_shm::Park;
 
 /// Names the environment variable that makes a process a worker.
@@ -56,20 +59,31 @@ pub(crate) enum Starter {
 
 impl Starter {
     /// Asks for worker `index` in its `generation`. A spawned one has a pid at once, a
-    /// forked one when the zygote answers.
-    pub(crate) fn start(&self, index: usize, generation: u32) -> Result<Option<Pid>, String> {
+    /// forked one when the zygote answers. Without `stderr` it has this process's.
+    pub(crate) fn start(
+        &self,
+        index: usize,
+        generation: u32,
+        stderr: Option<OwnedFd>,
+    ) -> Result<Option<Pid>, String> {
         match self {
             Self::Spawn {
                 segment,
                 environment,
             } => {
                 let orders = format!("{segment} {index} {generation}");
-                spawn_self(&[(WORKER_VARIABLE, &orders)], environment)
-                    .map(Some)
-                    .map_err(|error| error.to_string())
+                let variables = [(WORKER_VARIABLE, orders.as_str())];
+                let started = match stderr {
+                    Some(stderr) => spawn_self_with_stderr(&variables, environment, stderr),
+                    None => spawn_self(&variables, environment),
+                };
+                started.map(Some).map_err(|error| error.to_string())
             }
             Self::Zygote { socket, .. } => socket
-                .send(&ZygoteMessage::Fork { index, generation }.encode())
+                .send_with(
+                    &ZygoteMessage::Fork { index, generation }.encode(),
+                    stderr.as_ref().map(AsFd::as_fd),
+                )
                 .map(|()| None)
                 .map_err(|error| format!("the zygote is gone: {error}")),
         }

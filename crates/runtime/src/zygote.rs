@@ -11,8 +11,11 @@
 //! forked from a clean image at any time later. When the line to the supervisor closes, it
 //! ends; its workers notice the same death themselves.
 
+use std::os::fd::OwnedFd;
+
 use forkyard_os::control::{ChildEvents, ControlError, ControlSocket, Either, wait_either};
 use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
+use forkyard_os::stderr::become_stderr;
 
 use crate::bootstrap::{Attachment, unlink_all};
 use crate::setup::{Preparation, prepare};
@@ -24,7 +27,11 @@ enum Next {
     /// The next turn.
     Serve,
     /// This process is now that worker.
-    Become { index: usize, generation: u32 },
+    Become {
+        index: usize,
+        generation: u32,
+        stderr: Option<OwnedFd>,
+    },
     /// The supervisor is gone.
     Leave,
 }
@@ -43,10 +50,16 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &P
     loop {
         match serve_one(&socket, &children) {
             Next::Serve => {}
-            Next::Become { index, generation } => {
+            Next::Become {
+                index,
+                generation,
+                stderr,
+            } => {
                 // The supervisor must see the line close when the zygote itself ends.
                 drop(socket);
                 drop(children);
+                // One that cannot be taken stays the zygote's.
+                let _ = stderr.map(become_stderr);
                 worker::run(attachment, index, generation)
             }
             Next::Leave => {
@@ -63,10 +76,10 @@ fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
             Ok(()) => Next::Serve,
             Err(_) => Next::Leave,
         },
-        Ok(Either::Message) => match socket.recv(None) {
-            Ok(bytes) => match ZygoteMessage::decode(&bytes) {
+        Ok(Either::Message) => match socket.recv_with() {
+            Ok((bytes, stderr)) => match ZygoteMessage::decode(&bytes) {
                 Some(ZygoteMessage::Fork { index, generation }) => {
-                    fork_worker(socket, index, generation)
+                    fork_worker(socket, index, generation, stderr)
                 }
                 _ => Next::Serve,
             },
@@ -76,9 +89,20 @@ fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
     }
 }
 
-fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
+fn fork_worker(
+    socket: &ControlSocket,
+    index: usize,
+    generation: u32,
+    stderr: Option<OwnedFd>,
+) -> Next {
     let answer = match fork() {
-        Ok(Forked::Child) => return Next::Become { index, generation },
+        Ok(Forked::Child) => {
+            return Next::Become {
+                index,
+                generation,
+                stderr,
+            };
+        }
         Ok(Forked::Parent(pid)) => ZygoteMessage::Forked {
             index,
             generation,

@@ -30,5 +30,7 @@ pub use pid::{Pid, is_alive, user_id};
 pub use platform::{set_name, start_time, thread_count};
 pub use reap::{reap, reap_any, reap_blocking};
 pub use signal::{Signal, kill, kill_self};
-pub use spawn::{SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control};
+pub use spawn::{
+    SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control, spawn_self_with_stderr,
+};
 pub use worker::{become_worker, exit_now};

@@ -45,7 +45,19 @@ pub enum SpawnError {
 /// # Errors
 /// [`SpawnError::ProcessLimit`], [`SpawnError::NoMemory`], [`SpawnError::NoProgram`], or what else the system says.
 pub fn spawn_self(env: &[(&str, &str)], environment: &Environment) -> Result<Pid, SpawnError> {
-    spawn(env, environment, Stdio::null())
+    spawn(env, environment, Stdio::null(), Stdio::inherit())
+}
+
+/// As [`spawn_self`], with `stderr` as the child's standard error from its first instruction on.
+///
+/// # Errors
+/// As [`spawn_self`].
+pub fn spawn_self_with_stderr(
+    env: &[(&str, &str)],
+    environment: &Environment,
+    stderr: OwnedFd,
+) -> Result<Pid, SpawnError> {
+    spawn(env, environment, Stdio::null(), Stdio::from(stderr))
 }
 
 /// As [`spawn_self`], with `control` as the child's standard input, where [`ControlSocket::from_stdin`] finds it. So the
@@ -58,10 +70,16 @@ pub fn spawn_self_with_control(
     environment: &Environment,
     control: ControlSocket,
 ) -> Result<Pid, SpawnError> {
-    spawn(env, environment, Stdio::from(OwnedFd::from(control)))
+    let stdin = Stdio::from(OwnedFd::from(control));
+    spawn(env, environment, stdin, Stdio::inherit())
 }
 
-fn spawn(env: &[(&str, &str)], environment: &Environment, stdin: Stdio) -> Result<Pid, SpawnError> {
+fn spawn(
+    env: &[(&str, &str)],
+    environment: &Environment,
+    stdin: Stdio,
+    stderr: Stdio,
+) -> Result<Pid, SpawnError> {
     let program = platform::program().map_err(|error| translate(&error))?;
     let arg0 = std::env::args_os()
         .next()
@@ -73,6 +91,7 @@ fn spawn(env: &[(&str, &str)], environment: &Environment, stdin: Stdio) -> Resul
         .arg(WORKER_ARG)
         .envs(env.iter().copied())
         .stdin(stdin)
+        .stderr(stderr)
         .process_group(0)
         .spawn()
         .map_err(|error| translate(&error))?;

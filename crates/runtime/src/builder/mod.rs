@@ -1,6 +1,7 @@
 //! Building a pool.
 
 mod process;
+mod stderr;
 mod tasks;
 
 use std::io::Write;
@@ -22,6 +23,7 @@ use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, Terms, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter, ZYGOTE_VARIABLE};
+use crate::witness::{Witness, WorkerStderr};
 use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, stats, trace, zygote};
 
 pub use process::Pinning;
@@ -60,6 +62,7 @@ pub struct PoolBuilder {
     arena_advice: Advice,
     terms: Terms,
     process: ProcessSettings,
+    stderr: WorkerStderr,
 }
 
 impl Default for PoolBuilder {
@@ -76,6 +79,7 @@ impl Default for PoolBuilder {
             arena_advice: Advice::default(),
             terms: Terms::default(),
             process: ProcessSettings::default(),
+            stderr: WorkerStderr::default(),
         }
     }
 }
@@ -274,6 +278,7 @@ impl PoolBuilder {
             options,
             starter,
             seats,
+            Witness::new(self.stderr, workers),
         ))
     }
 

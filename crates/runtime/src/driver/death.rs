@@ -34,13 +34,17 @@ impl Driver {
         self.poll(core);
         let page = core.control.page(index);
         let was = self.seats[index].phase;
+        let generation = self.seats[index].generation;
+        let known = core.witness.testimony(index, generation, exit.cause);
         let death = WorkerDeath {
             pool: core.setup().name.clone(),
             worker: index,
-            generation: self.seats[index].generation,
+            generation,
             pid: exit.pid.as_raw(),
             cause: exit.cause,
             peak_rss_bytes: exit.peak_rss_bytes,
+            out_of_memory: known.out_of_memory,
+            stderr_tail: known.stderr_tail,
         };
         trace::worker_ended(core, &death, was == SeatPhase::Ending);
         let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;

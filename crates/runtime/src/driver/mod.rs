@@ -75,6 +75,7 @@ use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
 use crate::timings::ProcessTimings;
+use crate::witness::Witness;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
 #[derive(Debug)]
@@ -95,6 +96,8 @@ pub(crate) struct Core {
     pub(crate) states: Registry,
     /// What its workers are told of themselves.
     setup: OnceLock<Kept>,
+    /// What is known of deaths.
+    pub(crate) witness: Witness,
     driver: Mutex<Driver>,
     /// Wakes the reaper; set when there is one.
     waker: OnceLock<DeathWaker>,
@@ -233,6 +236,7 @@ impl Core {
         options: Options,
         starter: Starter,
         seats: Vec<Seat>,
+        witness: Witness,
     ) -> Self {
         let cores = u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX);
         Self {
@@ -247,6 +251,7 @@ impl Core {
             cores,
             states: Registry::default(),
             setup: OnceLock::new(),
+            witness,
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
                 seats,

@@ -92,7 +92,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
                 // A pool that ends does not wait for those that are still starting.
                 if !control.header().stop.0.is_raised_for_ever() {
                     let_watcher_end();
-                    eprintln!("forkyard: worker {index} cannot connect its pipe: {error}");
+                    complain(&format!("worker {index} cannot connect its pipe: {error}"));
                 }
                 refuse(page, Phase::NoLink)
             }
@@ -133,6 +133,12 @@ fn let_watcher_end() {
 
 /// How long after its descriptors a dying process itself may be there.
 const WATCHER_DELAY: Duration = Duration::from_millis(500);
+
+/// Says to standard error why a worker ends. Not with `eprintln!`, which panics when the supervisor,
+/// who reads it, is gone.
+fn complain(why: &str) {
+    forkyard_os::stderr::write_all(format!("forkyard: {why}\n").as_bytes());
+}
 
 fn refuse(page: &WorkerPage, why: Phase) -> ! {
     page.vitals.enter(why);

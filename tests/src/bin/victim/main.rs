@@ -32,6 +32,7 @@ mod threads;
 mod timings;
 mod trust;
 mod values;
+mod words;
 
 use setup::Setup;
 
@@ -73,6 +74,7 @@ fn main() {
         timings::SCENARIOS,
         trust::SCENARIOS,
         values::SCENARIOS,
+        words::SCENARIOS,
     ];
     let (_, scenario) = all
         .concat()

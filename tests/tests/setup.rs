@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tests::{census, victim};
 
@@ -52,7 +53,9 @@ tests::on_every_way! {
 
 tests::on_both_paths! {
     /// Takes a second of CPU time.
-    a_limit_of_cpu_time_ends_a_worker => |way| victim!(way, "limits/cpu-time").passes();
+    a_limit_of_cpu_time_ends_a_worker => |way| {
+        victim!(way, "limits/cpu-time").deadline(Duration::from_secs(240)).passes();
+    };
     the_global_pool_goes_with_its_process => |way| victim!(way, "nested/global").passes();
 }
 

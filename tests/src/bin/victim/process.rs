@@ -149,12 +149,14 @@ fn finalizer(setup: &Setup) {
     works(&pool);
     assert_eq!(gate::arrived("finished"), 0);
     let report = pool.close();
-    assert_eq!(report.processes.len(), 4);
-    assert_eq!(gate::arrived("finished"), 3);
+    // All but the one that died; the pool may have closed before there was another.
+    let finished = report.processes.len() - 1;
+    assert!((2..=3).contains(&finished), "{finished}");
+    assert_eq!(gate::arrived("finished"), finished);
     let pool = builder().build().expect("a pool");
     works(&pool);
     pool.abort(Duration::from_secs(5));
-    assert_eq!(gate::arrived("finished"), 3);
+    assert_eq!(gate::arrived("finished"), finished);
     println!();
     // One that fails is told on standard error, and the pool ends as any.
     let loud = || -> Result<(), &str> { Err("not tidy") };

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tests::{census, victim};
 
@@ -21,7 +22,7 @@ tests::on_every_way! {
     a_finalizer_runs_at_an_end_in_good_order => |way| {
         let ended = victim!(way, "process/finalizer").run();
         ended.passed();
-        assert_eq!(ended.stdout.matches("[finished]").count(), 3, "{}", ended.stdout);
+        assert!(ended.stdout.matches("[finished]").count() >= 2, "{}", ended.stdout);
         assert!(ended.stderr.contains("worker 0 of pool \"loud\": not tidy"), "{}", ended.stderr);
     };
     the_environment_is_the_workers => |way| victim!(way, "limits/environment").passes();
@@ -52,7 +53,9 @@ tests::on_every_way! {
 
 tests::on_both_paths! {
     /// Takes a second of CPU time.
-    a_limit_of_cpu_time_ends_a_worker => |way| victim!(way, "limits/cpu-time").passes();
+    a_limit_of_cpu_time_ends_a_worker => |way| {
+        victim!(way, "limits/cpu-time").deadline(Duration::from_secs(240)).passes();
+    };
     the_global_pool_goes_with_its_process => |way| victim!(way, "nested/global").passes();
 }
 

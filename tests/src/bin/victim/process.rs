@@ -118,15 +118,20 @@ fn initializer_fails_later(setup: &Setup) {
 
 /// It does not end: the start has a deadline, and says what took so long.
 fn initializer_hangs(setup: &Setup) {
-    let builder = setup
-        .builder()
-        .workers(2)
-        .start_timeout(Duration::from_millis(400));
-    let built = builder.initializer(|()| -> () { for_ever() }, ()).build();
-    let Err(BuildError::Initializer { why, .. }) = built else {
-        panic!("{built:?}");
-    };
-    assert!(why.contains("start_timeout"), "{why}");
+    // On a busy machine a worker may take longer to come to its initializer at all.
+    let mut timeout = Duration::from_millis(400);
+    loop {
+        let builder = setup.builder().workers(2).start_timeout(timeout);
+        let built = builder.initializer(|()| -> () { for_ever() }, ()).build();
+        match built {
+            Err(BuildError::Initializer { why, .. }) => {
+                assert!(why.contains("start_timeout"), "{why}");
+                return;
+            }
+            Err(BuildError::HandshakeTimeout { .. }) => timeout *= 2,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 fn finish() {
@@ -144,12 +149,14 @@ fn finalizer(setup: &Setup) {
     works(&pool);
     assert_eq!(gate::arrived("finished"), 0);
     let report = pool.close();
-    assert_eq!(report.processes.len(), 4);
-    assert_eq!(gate::arrived("finished"), 3);
+    // All but the one that died; the pool may have closed before there was another.
+    let finished = report.processes.len() - 1;
+    assert!((2..=3).contains(&finished), "{finished}");
+    assert_eq!(gate::arrived("finished"), finished);
     let pool = builder().build().expect("a pool");
     works(&pool);
     pool.abort(Duration::from_secs(5));
-    assert_eq!(gate::arrived("finished"), 3);
+    assert_eq!(gate::arrived("finished"), finished);
     println!();
     // One that fails is told on standard error, and the pool ends as any.
     let loud = || -> Result<(), &str> { Err("not tidy") };

@@ -6,10 +6,13 @@
     reason = "a floor touches shared words directly, without the layers it is a floor for"
 )]
 
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::idle::{self, Idle};
 use crate::samples::median_batch;
 use forkyard_os::park;
 use forkyard_os::process::{Forked, Pid, exit_now, fork, reap_blocking};
@@ -37,6 +40,40 @@ impl Words {
         assert!(index < 32);
         // SAFETY: inside the page of the mapping, aligned to 128; an AtomicU32 may be shared.
         unsafe { self.memory.as_ptr().add(index * 128).cast().as_ref() }
+    }
+}
+
+/// A child that ends at once, forked and waited for; the median of so many.
+#[must_use]
+pub fn fork_and_wait(runs: usize) -> Measured {
+    let one = || {
+        let start = Instant::now();
+        let _ = with_peer(|| {}, Measured::default);
+        start.elapsed()
+    };
+    let mut all: Vec<Duration> = (0..=runs).map(|_| one()).skip(1).collect();
+    all.sort_unstable();
+    (all[runs / 2], 1)
+}
+
+/// The memory of a forked child that does nothing but wait.
+#[must_use]
+pub fn idle_child() -> Idle {
+    let words = Words::new();
+    match fork().expect("floors are measured before there are threads") {
+        Forked::Child => {
+            while words.word(0).load(Ordering::Relaxed) == 0 {
+                let _ = park::wait(words.word(0), 0, Some(Duration::from_secs(1)));
+            }
+            exit_now(0)
+        }
+        Forked::Parent(pid) => {
+            let found = idle::of(pid.as_raw().cast_unsigned());
+            words.word(0).store(1, Ordering::Relaxed);
+            park::wake(words.word(0), 1);
+            let _ = reap_blocking(pid);
+            found
+        }
     }
 }
 
@@ -113,6 +150,29 @@ pub fn futex_pair(rounds: u32) -> Measured {
                 ping.store(round, Ordering::Release);
                 park::wake(ping, 1);
                 sleep_until(pong, round);
+            })
+        },
+    )
+}
+
+/// A message of 32 bytes there and one of 24 back through a Unix-domain socket, between two
+/// processes that sleep for each: what a call of a manager writes, with nothing around it.
+#[must_use]
+pub fn socket_pair(rounds: u32) -> Measured {
+    let (mut ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+    with_peer(
+        || {
+            let mut call = [0; 32];
+            for _ in 0..rounds {
+                theirs.read_exact(&mut call).expect("a call");
+                theirs.write_all(&call[..24]).expect("an answer");
+            }
+        },
+        || {
+            let mut answer = [0; 24];
+            median_batch(u64::from(rounds), || {
+                ours.write_all(&[1; 32]).expect("a call");
+                ours.read_exact(&mut answer).expect("an answer");
             })
         },
     )

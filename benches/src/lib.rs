@@ -6,4 +6,5 @@
 
 pub mod arena;
 pub mod floors;
+pub mod idle;
 pub mod samples;

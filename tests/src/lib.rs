@@ -7,6 +7,7 @@
 //! Start reading at [`mod@victim`]; what fuzzing runs is in [`mod@fuzz`].
 
 pub mod census;
+pub mod cgroup;
 pub mod fuzz;
 pub mod gate;
 pub mod patience;

@@ -5,9 +5,10 @@
 use tests::victim;
 
 tests::on_every_way! {
-    each_way_of_dying_is_told => |way| victim!(way, "death/each-way").passes();
-    the_rest_of_a_map_is_done => |way| victim!(way, "death/one-of-many").passes();
-    results_written_before_a_death_are_kept => |way| victim!(way, "death/earlier-results").passes();
+    case_03_an_exit_with_0_is_a_death => |way| victim!(way, "death/exits").passes();
+    case_04_each_way_of_dying_is_told => |way| victim!(way, "death/each-way").passes();
+    case_09_the_rest_of_a_map_is_done => |way| victim!(way, "death/one-of-many").passes();
+    case_09_results_written_before_a_death_are_kept => |way| victim!(way, "death/earlier-results").passes();
     workers_may_die_all_at_once => |way| victim!(way, "death/at-once").passes();
     tasks_that_all_kill_are_all_told => |way| victim!(way, "death/in-a-loop").passes();
     an_idle_worker_that_dies_costs_no_task => |way| victim!(way, "death/while-idle").passes();

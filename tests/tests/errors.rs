@@ -2,12 +2,24 @@
 //! else's; the pool works on.
 #![forbid(unsafe_code)]
 
-use tests::victim;
+use tests::{Way, victim};
+
+/// A value that goes off at that place on its way, in every manner, alone and among others.
+fn touchy(way: Way, place: &str) {
+    victim!(way, "values/touchy").arg(place).passes();
+}
 
 tests::on_every_way! {
-    /// Encoding and decoding, of arguments and results, that fail, panic, exit or are killed.
-    a_touchy_value_hurts_only_itself => |way| victim!(way, "values/touchy").passes();
-    a_panic_is_told_and_survived => |way| victim!(way, "values/panics").passes();
+    case_01_encoding_an_argument_fails_or_panics => |way| touchy(way, "encode-argument");
+    case_02_decoding_in_the_worker_fails_panics_exits_or_is_killed => |way| {
+        touchy(way, "decode-argument");
+    };
+    case_05_encoding_a_result_fails_panics_exits_or_is_killed => |way| touchy(way, "encode-result");
+    case_06_decoding_a_result_fails_or_panics => |way| touchy(way, "decode-result");
+    case_12_a_panic_is_told_and_survived => |way| victim!(way, "values/panics").passes();
+    case_12_a_panic_has_its_backtrace_when_asked_for => |way| {
+        victim!(way, "values/backtrace").env("RUST_BACKTRACE", 1).passes();
+    };
 }
 
 tests::on_both_paths! {
@@ -24,6 +36,6 @@ tests::on_both_paths! {
 /// is out of reach.)
 #[test]
 fn short_tasks_do_not_wait_for_long_ones() {
-    let way = tests::Way::named("shared", "spawn");
+    let way = Way::named("shared", "spawn");
     victim!(way, "threads/long-and-short").passes();
 }

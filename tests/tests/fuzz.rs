@@ -26,7 +26,7 @@ mod case_45_any_bytes_from_a_peer {
     use super::*;
 
     bounded! {
-        lane_supervisor lane_worker arena descriptor control result_slot queue state_words
+        lane_supervisor lane_worker arena descriptor control onlooker result_slot queue state_words
         packets codec names replies chunks zygote
     }
 

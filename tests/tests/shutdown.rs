@@ -54,7 +54,7 @@ tests::on_every_way! {
 }
 
 tests::on_both_paths! {
-    a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
+    case_14_a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
     abort_ends_a_close => |way| victim!(way, "shutdown/abort-close").passes();
     abort_ends_a_search => |way| victim!(way, "shutdown/first-abort").passes();
 }

@@ -10,14 +10,34 @@ use tests::{Victim, census, victim};
 
 tests::on_every_way! {
     /// Ctrl-C reaches the supervisor alone; it aborts, and every worker leaves by itself.
-    a_supervisor_that_handles_ctrl_c_ends_in_order => |way| {
+    case_28_a_supervisor_that_handles_ctrl_c_ends_in_order => |way| {
         let mut victim = victim!(way, "signals/handled").start();
         victim.hear("searching");
         victim.signal_group("INT");
         victim.wait().passed();
     };
+    /// A second one, at any time after the first, changes nothing.
+    case_28_ctrl_c_twice_in_a_row_is_as_once => |way| {
+        for pause in [0, 1, 4] {
+            let mut victim = victim!(way, "signals/handled").start();
+            victim.hear("searching");
+            victim.signal_group("INT");
+            tests::patience::observe_for(Duration::from_millis(pause));
+            victim.signal_group("INT");
+            victim.wait().passed();
+        }
+    };
+    /// While `close` waits for tasks that take long.
+    case_28_ctrl_c_while_draining_ends_everything => |way| {
+        for (name, signal) in [("INT", Signal::Int), ("TERM", Signal::Term)] {
+            let mut victim = victim!(way, "shutdown/draining").start();
+            victim.hear("up");
+            victim.signal_group(name);
+            victim.wait().was_killed_by(signal);
+        }
+    };
     /// One that does not handle it dies of it, and its workers with it.
-    ctrl_c_ends_everything => |way| {
+    case_28_ctrl_c_ends_everything => |way| {
         for scenario in ["shutdown/idle", "shutdown/busy"] {
             let mut victim = victim!(way, scenario).start();
             victim.hear("up");
@@ -25,7 +45,7 @@ tests::on_every_way! {
             victim.wait().was_killed_by(Signal::Int);
         }
     };
-    term_ends_everything => |way| {
+    case_28_term_ends_everything => |way| {
         for scenario in ["shutdown/idle", "shutdown/busy"] {
             let mut victim = victim!(way, scenario).start();
             victim.hear("up");
@@ -33,14 +53,14 @@ tests::on_every_way! {
             victim.wait().was_killed_by(Signal::Term);
         }
     };
-    ctrl_c_while_starting_ends_everything => |way| {
+    case_28_ctrl_c_while_starting_ends_everything => |way| {
         let mut victim = victim!(way, "shutdown/building").start();
         victim.hear("up");
         victim.signal_group("INT");
         victim.wait().was_swept_after(Signal::Int, victim!(way, "start/plain"));
     };
     /// Ctrl-Z stops the supervisor alone, and it goes on where it was.
-    a_stopped_supervisor_goes_on => |way| {
+    case_28_a_stopped_supervisor_goes_on => |way| {
         let mut victim = victim!(way, "signals/stopped").start();
         victim.hear("working");
         for _ in 0..5 {
@@ -53,7 +73,7 @@ tests::on_every_way! {
         victim.wait().passed();
     };
     /// Each thread of the supervisor is hit all the time, by a handler without SA_RESTART.
-    interrupted_calls_change_nothing => |way| {
+    case_31_interrupted_calls_change_nothing => |way| {
         let rough = Victim::new(env!("CARGO_BIN_EXE_rough"));
         let mut victim = rough.arg("interrupts").on(way).start();
         let pid = victim.hear("storm").parse().expect("a pid");

@@ -11,26 +11,27 @@ const LARGE_BYTES: u64 = 300 << 20;
 const HUGE_BYTES: u64 = 2_200 << 20;
 
 tests::on_both_paths! {
-    any_number_of_tasks_will_do => |way| victim!(way, "sizes/counts").passes();
-    any_chunk_size_will_do => |way| victim!(way, "sizes/chunks").passes();
-    map_keeps_the_order => |way| victim!(way, "sizes/order").passes();
+    case_22_any_number_of_tasks_will_do => |way| victim!(way, "sizes/counts").passes();
+    case_22_any_chunk_size_will_do => |way| victim!(way, "sizes/chunks").passes();
+    case_17_a_timeout_in_the_middle_loses_nothing => |way| victim!(way, "sizes/timeout").passes();
+    case_17_map_keeps_the_order => |way| victim!(way, "sizes/order").passes();
     any_length_will_do => |way| victim!(way, "sizes/edges").passes();
-    a_large_message_arrives => |way| {
+    case_18_a_large_message_arrives => |way| {
         victim!(way, "sizes/large").arg(LARGE_BYTES).deadline(Duration::from_secs(120)).passes();
     };
-    many_tasks_need_few_descriptors => |way| {
+    case_19_many_tasks_need_few_descriptors => |way| {
         victim!(way, "sizes/queued").after("ulimit -n 256").passes();
     };
     a_pool_keeps_its_limit => |way| victim!(way, "sizes/over-the-limit").passes();
-    without_room_no_pool_is_built => |way| in_shm_of("64k", victim!(way, "sizes/tiny-shm"));
-    with_little_room_large_messages_are_refused => |way| {
+    case_21_without_room_no_pool_is_built => |way| in_shm_of("64k", victim!(way, "sizes/tiny-shm"));
+    case_21_with_little_room_large_messages_are_refused => |way| {
         in_shm_of("12m", victim!(way, "sizes/small-shm"));
     };
 }
 
 #[test]
 #[ignore = "needs 10 GB of memory; run it alone, with --ignored"]
-fn a_huge_message_arrives_by_copy() {
+fn case_18_a_huge_message_arrives_by_copy() {
     let way = tests::Way::named("copy", "spawn");
     let victim = victim!(way, "sizes/large").arg(HUGE_BYTES);
     victim.deadline(Duration::from_secs(600)).passes();
@@ -38,7 +39,7 @@ fn a_huge_message_arrives_by_copy() {
 
 #[test]
 #[ignore = "needs 10 GB of memory; run it alone, with --ignored"]
-fn a_huge_message_arrives_by_shared_memory() {
+fn case_18_a_huge_message_arrives_by_shared_memory() {
     let way = tests::Way::named("shared", "spawn");
     let victim = victim!(way, "sizes/large").arg(HUGE_BYTES);
     victim.deadline(Duration::from_secs(600)).passes();

@@ -9,11 +9,11 @@ use tests::{Ended, Victim, victim};
 tests::on_every_way! {
     workers_start => |way| victim!(way, "start/plain").passes();
     absurd_counts_are_refused => |way| victim!(way, "start/bad-counts").passes();
-    fork_from_threads_is_refused => |way| victim!(way, "start/threads").passes();
+    case_33_fork_from_threads_is_refused => |way| victim!(way, "start/threads").passes();
     the_supervisors_context_is_its_own => |way| victim!(way, "start/after-context").passes();
     pools_live_side_by_side => |way| victim!(way, "start/two-pools").passes();
     workers_may_outnumber_cores => |way| victim!(way, "start/many").passes();
-    what_tasks_print_arrives => |way| {
+    case_38_what_tasks_print_arrives => |way| {
         let ended = victim!(way, "start/prints").run();
         ended.passed();
         for n in 0..500 {
@@ -26,7 +26,7 @@ tests::on_every_way! {
         assert_eq!(ended.stdout.matches(&"x".repeat(100_000)).count(), 1);
         assert_eq!(ended.stderr.lines().count(), 500, "{}", ended.stderr);
     };
-    what_the_program_printed_is_not_printed_again => |way| {
+    case_38_what_the_program_printed_is_not_printed_again => |way| {
         let ended = victim!(way, "start/partial-line").run();
         ended.passed();
         assert_eq!(ended.stdout.matches("[partial]").count(), 1, "{}", ended.stdout);
@@ -35,7 +35,7 @@ tests::on_every_way! {
 
 tests::on_ways! {
     /// Workers run the code that their supervisor runs, also when its file is another by now.
-    a_replaced_program_is_never_mixed [spawn, fork, forkserver] |way| {
+    case_34_a_replaced_program_is_never_mixed [spawn, fork, forkserver] |way| {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("program");
         // By another process: a test that forks while this one has the copy open for writing
@@ -73,7 +73,7 @@ fn begun(ended: &Ended) -> usize {
 
 /// Without `init` there is one error that says so, and nobody was started for it.
 #[test]
-fn a_missing_init_is_told() {
+fn case_32_a_missing_init_is_told() {
     for method in ["spawn", "forkserver"] {
         let ended = rude("without", method).run();
         ended.passed();
@@ -94,7 +94,7 @@ fn a_missing_init_is_told() {
 /// `init` under a condition that holds in the supervisor only: workers find out, and do not
 /// become supervisors.
 #[test]
-fn an_init_that_workers_skip_is_told() {
+fn case_32_an_init_that_workers_skip_is_told() {
     for method in ["spawn", "forkserver"] {
         let ended = rude("first-only", method).run();
         ended.passed();

@@ -1,11 +1,13 @@
 //! Chores of the repository, run as `cargo xtask <chore>`.
 //!
 //! `tidy` checks the style that no compiler lint can see; `macos` builds and links everything for
-//! macOS from Linux; `sanitize` runs unit tests under AddressSanitizer or valgrind. Start reading at
-//! [`tidy::run`], [`macos::run`] and [`sanitize::address`]. Nothing here is shipped.
+//! macOS from Linux; `sanitize` runs unit tests under AddressSanitizer or valgrind; `peers` measures
+//! forkyard beside others. Start reading at [`tidy::run`], [`macos::run`], [`sanitize::address`] and
+//! [`peers::run`]. Nothing here is shipped.
 #![forbid(unsafe_code)]
 
 mod macos;
+mod peers;
 mod sanitize;
 mod tidy;
 mod workspace;
@@ -28,6 +30,9 @@ Chores:
   sanitize  run the unit tests of the crates with unsafe code under AddressSanitizer, which takes
             a nightly toolchain; `sanitize system`: whole-system tests under it;
             `sanitize valgrind`: the unit tests of forkyard-shm under memcheck
+  peers     measure forkyard beside procspawn and Python's process pools, in turns, and write
+            docs/peers.md; takes about five minutes. `peers --quick`: a short run, whose page is
+            left below target/
   help      print this
 
 Exit codes: 0 all is well, 1 findings or a failed build, 2 bad usage.
@@ -41,6 +46,8 @@ fn main() -> ExitCode {
         ["sanitize"] => sanitize::address,
         ["sanitize", "system"] => sanitize::system,
         ["sanitize", "valgrind"] => sanitize::valgrind,
+        ["peers"] => peers::run,
+        ["peers", "--quick"] => peers::quick,
         ["help" | "-h" | "--help"] | [_, "-h" | "--help"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -11,11 +11,7 @@ use forkyard_workloads::Status;
 pub(crate) enum Exit {
     Success = 0,
     NothingFound = 1,
-    /// Given by the option parser itself, before anything else happens.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "stands for the parser's own exit")
-    )]
+    /// Mostly given by the option parser itself, before anything else happens.
     Usage = 2,
     TaskFailed = 3,
     WorkerLost = 4,
@@ -26,7 +22,10 @@ pub(crate) enum Exit {
 /// Each code with its meaning.
 const TABLE: [(u8, &str); 7] = [
     (0, "success"),
-    (1, "nothing found: all was searched, and nothing was there"),
+    (
+        1,
+        "nothing found: all was searched, and nothing was there; no such pool",
+    ),
     (2, "bad usage: the command line was not understood"),
     (3, "a task failed, or a file could not be read"),
     (4, "a worker was lost, and a task with it"),

@@ -1,43 +1,34 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGUSR1.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use forkyard_measure::{Interrupts, Listener, Reaction};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use forkyard_measure::{Interrupts, Listener, Reaction, Style, pools_to_text};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
 use crate::exit::Exit;
 use crate::output;
 
-/// What [`Signals::stop`] writes. Signal handlers write another byte.
+/// What [`Line::stop`] writes. Signal handlers write another byte.
 const END: u8 = b'.';
 
-/// Passes signals on to a run.
-///
-/// The handlers are there from [`register`](Self::register) on and write to a socket, which
-/// keeps what comes while no thread reads. The thread exists only while a run wants it.
+/// Passes signals on to a run: Ctrl-C and SIGTERM end it, SIGUSR1 has it say what it is doing.
 pub(crate) struct Signals {
     interrupts: Arc<Interrupts>,
-    read: UnixStream,
-    write: UnixStream,
-    thread: Option<JoinHandle<()>>,
+    ends: Line,
+    dumps: Line,
 }
 
 impl Signals {
     /// Takes the signals over.
     pub(crate) fn register(interrupts: Arc<Interrupts>) -> io::Result<Self> {
-        let (read, write) = UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM] {
-            pipe::register(signal, write.try_clone()?)?;
-        }
         Ok(Self {
             interrupts,
-            read,
-            write,
-            thread: None,
+            ends: Line::register(&[SIGINT, SIGTERM])?,
+            dumps: Line::register(&[SIGUSR1])?,
         })
     }
 }
@@ -45,11 +36,52 @@ impl Signals {
 impl Listener for Signals {
     fn start(&mut self) {
         let interrupts = Arc::clone(&self.interrupts);
-        // Without a thread there are no interrupts, which is better than no run.
-        self.thread = self.read.try_clone().ok().and_then(|read| {
-            let listen = move || listen(read, &interrupts);
-            let name = "signals".to_owned();
-            thread::Builder::new().name(name).spawn(listen).ok()
+        self.ends.start("signals", move || interrupt(&interrupts));
+        self.dumps.start("dumps", dump);
+    }
+
+    fn stop(&mut self) {
+        self.ends.stop();
+        self.dumps.stop();
+    }
+}
+
+/// Some signals that mean the same, and a thread that acts on them.
+///
+/// The handlers are there from [`register`](Self::register) on and write to a socket, which
+/// keeps what comes while no thread reads. The thread exists only while a run wants it.
+struct Line {
+    read: UnixStream,
+    write: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Line {
+    fn register(signals: &[i32]) -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        for signal in signals {
+            pipe::register(*signal, write.try_clone()?)?;
+        }
+        Ok(Self {
+            read,
+            write,
+            thread: None,
+        })
+    }
+
+    fn start(&mut self, name: &str, act: impl Fn() + Send + 'static) {
+        // Without a thread there are no signals, which is better than no run.
+        self.thread = self.read.try_clone().ok().and_then(|mut read| {
+            let listen = move || {
+                let mut byte = [0];
+                while read.read_exact(&mut byte).is_ok() && byte[0] != END {
+                    act();
+                }
+            };
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(listen)
+                .ok()
         });
     }
 
@@ -64,15 +96,23 @@ impl Listener for Signals {
     }
 }
 
-fn listen(mut read: UnixStream, interrupts: &Interrupts) {
-    let mut byte = [0];
-    while read.read_exact(&mut byte).is_ok() && byte[0] != END {
-        match interrupts.interrupt() {
-            Reaction::Asked => {
-                output::complain("interrupted: stopping; once more to kill the workers");
-            }
-            Reaction::Killed => output::complain("killed the workers"),
-            Reaction::NothingToKill => std::process::exit(i32::from(Exit::Interrupted as u8)),
+fn interrupt(interrupts: &Interrupts) {
+    match interrupts.interrupt() {
+        Reaction::Asked => {
+            output::complain("interrupted: stopping; once more to kill the workers");
         }
+        Reaction::Killed => output::complain("killed the workers"),
+        Reaction::NothingToKill => std::process::exit(i32::from(Exit::Interrupted as u8)),
+    }
+}
+
+/// What the pools of this process are doing, as `forkyard inspect` shows it.
+fn dump() {
+    let pools = forkyard::inspect::here();
+    if pools.is_empty() {
+        output::complain("no pool at the moment");
+    } else {
+        let style = Style::for_stream(&io::stderr(), None);
+        output::write_stderr(&pools_to_text(&pools, style));
     }
 }

@@ -18,9 +18,11 @@ pub mod death;
 mod error;
 pub mod exe;
 pub mod limits;
+pub mod oom;
 pub mod park;
 pub mod process;
 pub mod segment;
+pub mod stderr;
 pub mod usage;
 
 pub use error::OsError;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use forkyard_os::control::{ChildEvents, ControlSocket, Either, MESSAGE_BYTES, wait_either};
 use forkyard_os::death::DeathWatch;
 use forkyard_os::process::{
-    ExitCause, Forked, Pid, Signal, WORKER_ARG, become_worker, exit_now, fork, kill, reap,
-    reap_any, reap_blocking, spawn_self, spawn_self_with_control, start_time, thread_count,
+    Environment, ExitCause, Forked, Pid, Signal, WORKER_ARG, become_worker, exit_now, fork, kill,
+    reap, reap_any, reap_blocking, spawn_self, spawn_self_with_control, start_time, thread_count,
 };
 use forkyard_os::segment::{Segment, SegmentName};
 use forkyard_os::{exe, park};
@@ -69,14 +69,18 @@ fn child_main() -> ! {
 
 fn same_program() {
     let hash = exe::identity().unwrap().hash().to_string();
-    let pid = spawn_self(&[(ROLE, "identity"), (WANTED, &hash)]).unwrap();
+    let pid = spawn_self(
+        &[(ROLE, "identity"), (WANTED, &hash)],
+        &Environment::default(),
+    )
+    .unwrap();
     let exit = reap_blocking(pid).unwrap();
     assert_eq!((exit.pid, exit.cause), (pid, ExitCause::Code(42)));
     assert!(exit.peak_rss_bytes > 0);
 }
 
 fn killed() {
-    let pid = spawn_self(&[(ROLE, "sleep")]).unwrap();
+    let pid = spawn_self(&[(ROLE, "sleep")], &Environment::default()).unwrap();
     let watch = DeathWatch::new().unwrap();
     watch.watch(pid, 1).unwrap();
     assert_eq!(reap(pid).unwrap(), None);
@@ -92,7 +96,7 @@ fn killed() {
 
 fn control_crosses_exec() {
     let (near, far) = ControlSocket::pair().unwrap();
-    let pid = spawn_self_with_control(&[(ROLE, "echo")], far).unwrap();
+    let pid = spawn_self_with_control(&[(ROLE, "echo")], &Environment::default(), far).unwrap();
     let mut message = [0; MESSAGE_BYTES];
     message[0] = 9;
     near.send(&message).unwrap();

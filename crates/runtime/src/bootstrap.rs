@@ -43,8 +43,15 @@ pub(crate) fn identity() -> Identity {
 }
 
 impl Attachment {
-    /// Attaches to the segment of that name.
+    /// Attaches to the segment of that name, as a process of that pool.
     pub(crate) fn open(name: &str) -> Result<Self, BootstrapError> {
+        let attachment = Self::look(name)?;
+        attachment.adopt_clock();
+        Ok(attachment)
+    }
+
+    /// Attaches to the segment of that name, as one who is of another pool, or of none.
+    pub(crate) fn look(name: &str) -> Result<Self, BootstrapError> {
         let name = SegmentName::parse(name)?;
         let segment = Segment::open(&name)?;
         let control = mapped::attach_control(&segment)?;
@@ -59,7 +66,6 @@ impl Attachment {
                 name: attachment.name,
             });
         }
-        attachment.adopt_clock();
         Ok(attachment)
     }
 

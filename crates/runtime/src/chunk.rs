@@ -247,7 +247,7 @@ fn describe(error: &PutError) -> String {
 pub(crate) fn encode_error(error: ItemError) -> TaskError {
     let why = match error {
         ItemError::Encode(why) => why,
-        ItemError::Panicked { message, .. } => format!("its Serialize panicked: {message}"),
+        ItemError::Panicked(panic) => format!("its Serialize panicked: {}", panic.message),
         other => format!("{other:?}"),
     };
     TaskError::EncodeArgument(why.into())

@@ -1,5 +1,6 @@
 //! What can go wrong, by group of operations: building a pool, running a task, ending.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
@@ -12,7 +13,8 @@ pub enum BuildError {
     /// program would not run it either and would start over as a second supervisor.
     #[error(
         "forkyard::init() has not run in this process; make it the first line of main(), \
-         because workers start from the same program and become workers there"
+         because workers start from the same program and become workers there (in tests: \
+         forkyard::test_support!() at the top of the file)"
     )]
     MissingInit,
     /// A worker was started from the program but came back as another supervisor.
@@ -70,6 +72,42 @@ pub enum BuildError {
         /// What to do about it, where that is known (begins with "; "), else empty.
         hint: String,
     },
+    /// The initializer failed in a worker, panicked, or took the worker with it.
+    #[error("the initializer failed in worker {worker}: {why}")]
+    Initializer {
+        /// Index of the worker.
+        worker: usize,
+        /// What the initializer said, or how it ended.
+        why: String,
+    },
+    /// The preload failed, or panicked, in the process from which workers are forked.
+    #[error("the preload failed: {why}")]
+    Preload {
+        /// What it said.
+        why: String,
+    },
+    /// A worker could not be set up as the builder says: a limit that cannot be had, for one.
+    #[error("worker {worker} could not be set up: {why}")]
+    WorkerSetup {
+        /// Index of the worker.
+        worker: usize,
+        /// What could not be done.
+        why: String,
+    },
+    /// What the builder says of the workers cannot be sent to them.
+    #[error("{what} cannot be had: {why}")]
+    Settings {
+        /// What was to be sent.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
+    /// A pool inside a task of a pool inside a task, deeper than the outer pools allow.
+    #[error(
+        "a pool cannot be built in this task: the pools that it runs in allow no more levels below \
+         them; raise max_depth() of the outermost one, or build the pool outside of tasks"
+    )]
+    TooDeep,
     /// The shared-memory segment could not be made.
     #[error(transparent)]
     Segment(#[from] forkyard_os::segment::SegmentError),
@@ -113,6 +151,16 @@ pub enum TaskError {
     /// The worker died while it ran this task.
     #[error(transparent)]
     WorkerDied(Box<WorkerDeath>),
+    /// The worker died while it ran this task, which was then run again, and each time its worker
+    /// died; or it could not be run again.
+    #[error(transparent)]
+    GaveUp(Box<GaveUp>),
+    /// The task took longer than it may.
+    #[error(transparent)]
+    TimedOut(Box<TaskTimeout>),
+    /// The task was cancelled.
+    #[error("the task was cancelled")]
+    Cancelled,
     /// The pool was aborted before the task ended.
     #[error("the pool was aborted before this task ended")]
     Aborted,
@@ -152,10 +200,62 @@ fn at(location: &Option<String>) -> String {
         .map_or_else(String::new, |l| format!(" at {l}"))
 }
 
+/// A task that took longer than it may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the task took longer than its limit of {limit:?} in worker {worker}, and {}; raise task_timeout() if it is meant to take so long",
+    if *.killed { "was killed with its process, because it did not stop when asked to" }
+    else { "ended when it was asked to stop" })]
+pub struct TaskTimeout {
+    /// How long it may take.
+    pub limit: Duration,
+    /// Index of the worker that ran it.
+    pub worker: usize,
+    /// Whether its process had to be ended, since it did not stop by itself.
+    pub killed: bool,
+}
+
+/// A task that was to be run again after its worker's death, and is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("given up after {} death(s) of its worker: {why}; the last one: {}", .deaths.len(), last(.deaths))]
+pub struct GaveUp {
+    /// The deaths of its workers, the first one first.
+    pub deaths: Vec<WorkerDeath>,
+    /// Why it is not run once more.
+    pub why: NotRetried,
+}
+
+/// Why a task is not run once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotRetried {
+    /// As often as it may be it was.
+    #[error("it was run again as often as on_crash() allows")]
+    Spent,
+    /// Its argument has moved something to the process that died.
+    #[error("its argument moved shared memory (an Owned) to the worker that died; send a Shared")]
+    ArgumentMoved,
+    /// The worker that died had written over its argument.
+    #[error("the worker that died had written over its argument")]
+    ArgumentLost,
+}
+
+fn last(deaths: &[WorkerDeath]) -> String {
+    deaths.last().map_or_else(String::new, ToString::to_string)
+}
+
 /// The end of a worker process that was not asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("worker {worker} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB", .peak_rss_bytes / (1 << 20))]
+#[error(
+    "worker {worker}{} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB{}{}",
+    of_pool(.pool),
+    .peak_rss_bytes / (1 << 20),
+    oom(*.out_of_memory),
+    last_lines(.stderr_tail)
+)]
+#[non_exhaustive]
 pub struct WorkerDeath {
+    /// The name of the pool, if it has one.
+    pub pool: Option<Arc<str>>,
     /// Index of the worker in the pool.
     pub worker: usize,
     /// Which incarnation of that worker: 0 for the first, one more for each replacement.
@@ -166,4 +266,80 @@ pub struct WorkerDeath {
     pub cause: ExitCause,
     /// Peak resident memory in bytes.
     pub peak_rss_bytes: u64,
+    /// Whether the kernel killed it because memory ran out, on the machine or in its cgroup: a SIGKILL
+    /// for which the cgroup's count of such kills has risen. (When somebody else sends a SIGKILL at the
+    /// same moment, the two may be told the wrong way round.) `None` where the kernel does not tell: not on
+    /// Linux, or in the root of a cgroup hierarchy of version 2.
+    pub out_of_memory: Option<bool>,
+    /// The last 2 KiB that it, or a process that it started, wrote to standard error, what is no UTF-8
+    /// replaced; empty if it wrote nothing or [inherited](crate::WorkerStderr) its standard error.
+    /// Shared by the errors of all items of a message.
+    pub stderr_tail: Arc<str>,
+}
+
+fn of_pool(pool: &Option<Arc<str>>) -> String {
+    pool.as_ref()
+        .map_or_else(String::new, |name| format!(" of pool {name:?}"))
+}
+
+fn oom(out_of_memory: Option<bool>) -> &'static str {
+    match out_of_memory {
+        Some(true) => "; the kernel killed it because memory had run out",
+        Some(false) | None => "",
+    }
+}
+
+/// Characters of a worker's last lines in a message.
+const MOST_QUOTED: usize = 240;
+
+/// The last two lines of what a worker wrote, in one: a crash is rarely told in more, and often in two.
+fn last_lines(tail: &str) -> String {
+    let mut lines = tail.lines().map(str::trim).filter(|line| !line.is_empty());
+    let Some(last) = lines.next_back() else {
+        return String::new();
+    };
+    let text = match lines.next_back() {
+        Some(before) => format!("{before}; {last}"),
+        None => last.to_owned(),
+    };
+    // A terminal is not to be told what to do by what a worker has written.
+    let quoted: String = text.chars().filter(|c| !c.is_control()).collect();
+    let cut = quoted.chars().count().saturating_sub(MOST_QUOTED);
+    let quoted: String = quoted.chars().skip(cut).collect();
+    format!("; it last wrote: {quoted}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_quotes_the_last_lines() {
+        let mut death = WorkerDeath {
+            pool: None,
+            worker: 1,
+            generation: 0,
+            pid: 77,
+            cause: ExitCause::Code(9),
+            peak_rss_bytes: 5 << 20,
+            out_of_memory: None,
+            stderr_tail: Arc::default(),
+        };
+        let plain = "worker 1 (pid 77) died while it ran the task: exit code 9; peak memory 5 MiB";
+        assert_eq!(death.to_string(), plain);
+        death.stderr_tail =
+            "early\n\nthread main has overflowed its stack\r\n\nfatal\x1b[0m\n".into();
+        let quoted = "; it last wrote: thread main has overflowed its stack; fatal[0m";
+        assert_eq!(death.to_string(), format!("{plain}{quoted}"));
+        death.stderr_tail = "y".repeat(2048).into();
+        let text = death.to_string();
+        assert!(text.ends_with(&format!(": {}", "y".repeat(MOST_QUOTED))));
+        death.out_of_memory = Some(true);
+        death.stderr_tail = "\n \n".into();
+        assert!(
+            death
+                .to_string()
+                .ends_with("MiB; the kernel killed it because memory had run out")
+        );
+    }
 }

@@ -79,8 +79,10 @@ where
         core,
         trampoline::offset_of(search::<F, In, Out>),
         ChunkSize::Items(NonZeroUsize::MIN),
+        core.options.terms,
     )
-    .searching(round.number(), protocol as u16, &stop)
+    .searching(round.number(), protocol as u16)
+    .until(&stop)
     .run(items.into_iter(), &mut |reply| {
         tasks += 1;
         let worker = reply.worker();

@@ -7,6 +7,7 @@ use forkyard_os::clock::ticks;
 use forkyard_os::control::MESSAGE_BYTES;
 use forkyard_shm::arena::Arena as RawArena;
 use forkyard_shm::lane::{INLINE_BYTES, Inline, Message};
+use forkyard_shm::look::Onlooker;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,6 +19,7 @@ use crate::parcel::{self, Parcel};
 use crate::reply::Decoder;
 use crate::sink::Sink;
 use crate::start::ZygoteMessage;
+use crate::stats::{Clock, of_onlooker};
 
 /// Decodes the results of a slot, whose message was validated; how many items were told of one.
 ///
@@ -91,6 +93,19 @@ pub fn run_chunk<Item: Serialize + DeserializeOwned>(
     execute::<Item, Item>(&mut job, |_, item| Ok(item));
     let status = job.status;
     (status, sink.len())
+}
+
+/// Puts together what an onlooker sees and shows it; how long the text is.
+pub fn picture(onlooker: &Onlooker) -> usize {
+    let Some(clock) = Clock::of(onlooker.identity()) else {
+        return 0;
+    };
+    let stats = of_onlooker("/fy-1-1-000000000", onlooker, &clock);
+    let later = of_onlooker("/fy-1-1-000000000", onlooker, &clock);
+    let rates = later.workers.iter().map(|worker| worker.rate_since(&stats));
+    assert!(rates.chain([later.rate_since(&stats)]).all(f64::is_finite));
+    let widths = [20, 60, 80, 100, 160];
+    widths.map(|width| later.table(width).len()).iter().sum()
 }
 
 /// Reads what a supervisor or a zygote may have said, and says it again.

@@ -19,7 +19,34 @@
 //! They travel over one of two paths with one interface ([`Transport`]): encoded into lanes
 //! in shared memory, or encoded and sent through pipes. Large data need not travel at all:
 //! see [`Arena`], [`Owned`] and [`Shared`]. What tasks change together is in [`state`]: cells,
-//! mutexes, events, semaphores, barriers, queues.
+//! mutexes, events, semaphores, barriers, queues. What has no fixed size lives in a [`Manager`].
+//!
+//! # Observability
+//!
+//! [`Pool::stats`] tells what a pool and each of its workers are doing now, and what they have
+//! done; [`inspect`] tells the same of the pools of other processes, as `forkyard inspect` does.
+//! Both read what the pool's processes note in shared memory for themselves, and disturb none of
+//! them. [`dump_stats_on`] has a signal, SIGUSR1 for one, print it to standard error; unasked, no
+//! signal is touched.
+//!
+//! Through [`tracing`] the crate tells what happens, inside a span `pool` that lasts as long as
+//! the pool (its fields: `pool`, `name`, `workers`, `start_method`, `transport`):
+//!
+//! | target | level | events | fields |
+//! |---|---|---|---|
+//! | `forkyard::pool` | debug | pool made, ready, closes, aborted, ended; workers signalled; zygote started | `pool`, `pid`, `startup`, `grace`, `signal`, `wall`, `deaths` |
+//! | | warn | zygote died | `pool`, `pid`, `cause` |
+//! | `forkyard::worker` | debug | worker started, ready, ended | `pool`, `worker`, `generation`, `pid`, `startup`, `cause` |
+//! | | warn | worker died, worker did not start | the same, `failure` |
+//! | `forkyard::task` | trace | task queued, sent, done | `pool`, `worker`, `generation`, `batch`, `first`, `items` |
+//! | `forkyard::task` | trace | in the worker: task started, finished | `pool`, `worker`, `generation`, `pid`, `message` |
+//!
+//! `pool` is the name of the pool's control segment, which no two pools share; `pid` is the process
+//! that the event is of. The events of a task are one for each message, which is a chunk of tasks
+//! in a `map`: `batch` is the `submit` or `map`, `first` the index of its first item. A forked worker
+//! may be told to be ready before it is told to have been started. Those in a worker are heard
+//! by a subscriber that the program has installed there. While nobody listens, an event of a task
+//! costs a load and a branch.
 //!
 //! Not here: threads inside a process (take rayon), processes on other machines, and state
 //! that tasks capture.
@@ -34,6 +61,7 @@ mod arena;
 mod bootstrap;
 mod builder;
 mod bulk;
+mod calls;
 mod chunk;
 mod context;
 mod driver;
@@ -43,8 +71,10 @@ mod first;
 pub mod fuzzing;
 mod handle;
 mod init;
+pub mod inspect;
 mod job;
 mod life;
+mod manager;
 mod map;
 mod mapped;
 mod options;
@@ -54,13 +84,19 @@ mod pool;
 mod reaper;
 mod reply;
 mod search;
+mod setup;
 mod sink;
 mod source;
 mod start;
 pub mod state;
+mod stats;
+#[doc(hidden)]
+pub mod test_support;
 mod time;
 mod timings;
+mod trace;
 mod trampoline;
+mod witness;
 mod worker;
 mod zygote;
 mod zygotes;
@@ -69,26 +105,32 @@ pub use abort::AbortHandle;
 pub use arena::{
     Arena, ArenaError, ArenaStats, ArenaWriter, Owned, Payload, Plain, Shared, Waited,
 };
-pub use builder::PoolBuilder;
+pub use builder::{Pinning, PoolBuilder};
+pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
-pub use error::{BuildError, TaskError, TaskPanic, WorkerDeath};
+pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
-pub use handle::Handle;
+pub use handle::{AsCompleted, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait};
 pub use init::init;
-pub use options::{ChunkSize, ParseOptionError, StartMethod, Transport};
+pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartError};
+pub use options::{ChunkSize, OnCrash, ParseOptionError, StartMethod, Transport};
 pub use pool::{Pool, Report, SupervisorTimings};
 pub use search::{Search, SearchChecker};
+pub use setup::{Maker, Outcome, WorkerProgress};
 pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };
+pub use stats::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats, dump_stats_on};
 pub use timings::{ProcessTimings, Stages};
+pub use witness::WorkerStderr;
 
 /// Removing what pools left behind when everything was killed at once.
 ///
 /// Every pool that is built does it; this is for doing it by hand.
 pub mod cleanup {
+    pub use crate::manager::{leftovers as manager_leftovers, sweep as sweep_managers};
     pub use forkyard_os::segment::{Leftover, SegmentError, SegmentName, leftovers, sweep};
 }
 

@@ -1,7 +1,9 @@
 //! Many items over one pool: cut into messages, sent as workers get room, taken as they come.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Instant;
 
 use forkyard_shm::lane::Message;
 use serde::Serialize;
@@ -9,7 +11,7 @@ use serde::Serialize;
 use crate::ChunkSize;
 use crate::arena::Unpacking;
 use crate::bulk::Bulk;
-use crate::driver::{Core, Patience, Reply};
+use crate::driver::{Core, Patience, Reply, Terms};
 use crate::error::TaskError;
 use crate::packing::Packing;
 use crate::parcel::Ready;
@@ -46,12 +48,67 @@ pub(crate) struct Dispatch<'a> {
     /// Bytes of large messages in flight, by the index of their first item.
     pub(crate) heavy: HashMap<u64, u64>,
     pub(crate) auto_items: usize,
+    /// Mean time of a message; zero while unknown.
+    message_ns: u64,
     /// When it says so, no more items are taken in.
     pub(crate) stop: Option<&'a dyn Fn() -> bool>,
+    /// Items that may be on their way, or done and not handed out by whoever runs this.
+    pub(crate) window: u64,
+    /// Items that were handed out.
+    pub(crate) yielded: u64,
+}
+
+/// What lies between the turns of a [`Dispatch`].
+pub(crate) struct Flow<I: Iterator> {
+    source: Source<I, I::Item>,
+    ready: Bulk<Ready>,
+    replies: Bulk<Reply>,
+    /// Messages that the pool wanted when last asked.
+    appetite: Option<usize>,
+}
+
+impl<I: Iterator> Flow<I> {
+    pub(crate) fn new(items: I) -> Self {
+        Self {
+            source: Source {
+                items,
+                held: None,
+                exhausted: false,
+            },
+            ready: Bulk::default(),
+            replies: Bulk::default(),
+            appetite: None,
+        }
+    }
+
+    /// How many items are still to be taken in, as the iterator says.
+    pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        self.source.items.size_hint()
+    }
+
+    /// How many were taken in and not sent.
+    pub(crate) fn held(&self) -> usize {
+        usize::from(self.source.held.is_some())
+    }
+}
+
+/// How long a turn may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// No longer than what there is to do.
+    No,
+    /// Until something came.
+    Until(Option<Instant>),
 }
 
 impl<'a> Dispatch<'a> {
-    pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize) -> Self {
+    pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize, terms: Terms) -> Self {
+        // Of what is lost with its worker, one item must not stand for others.
+        let chunk = if terms.one_by_one() {
+            ChunkSize::Items(NonZeroUsize::MIN)
+        } else {
+            chunk
+        };
         Self {
             core,
             message: Message {
@@ -59,7 +116,7 @@ impl<'a> Dispatch<'a> {
                 ..Message::default()
             },
             chunk,
-            batch: core.lock().open_batch(entry),
+            batch: core.lock().open_batch(entry, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
             refused: None,
@@ -68,16 +125,29 @@ impl<'a> Dispatch<'a> {
             bytes_ahead: 0,
             heavy: HashMap::new(),
             auto_items: 1,
+            message_ns: 0,
             stop: None,
+            window: u64::MAX,
+            yielded: 0,
         }
     }
 
     /// Makes every message one of a search.
-    pub(crate) fn searching(mut self, round: u32, mode: u16, stop: &'a dyn Fn() -> bool) -> Self {
+    pub(crate) fn searching(mut self, round: u32, mode: u16) -> Self {
+        self.core.lock().is_a_search(self.batch);
         self.message.round = round;
         self.message.status = mode;
-        self.stop = Some(stop);
         self
+    }
+
+    /// Takes in no more items when `stop` says so.
+    pub(crate) fn until<'b>(self, stop: &'b dyn Fn() -> bool) -> Dispatch<'b>
+    where
+        'a: 'b,
+    {
+        let mut until: Dispatch<'b> = self;
+        until.stop = Some(stop);
+        until
     }
 
     /// Sends every item and hands every reply to `on_reply`, in order of arrival. Ends early
@@ -88,39 +158,73 @@ impl<'a> Dispatch<'a> {
         items: impl Iterator<Item = In>,
         on_reply: &mut impl FnMut(Decoder<'_>),
     ) -> usize {
+        let mut flow = Flow::new(items);
+        while !self.turn(&mut flow, Wait::Until(None), on_reply) {}
+        match self.refused {
+            Some(_) => flow.source.items.size_hint().0,
+            None => 0,
+        }
+    }
+
+    /// Sends as much as the pool wants, takes what has come, and waits if there was nothing.
+    /// Returns whether all is done.
+    pub(crate) fn turn<I>(
+        &mut self,
+        flow: &mut Flow<I>,
+        wait: Wait,
+        on_reply: &mut impl FnMut(Decoder<'_>),
+    ) -> bool
+    where
+        I: Iterator,
+        I::Item: Serialize,
+    {
         let _packing = Packing::begin(&self.core.arena);
         let _unpacking = Unpacking::from(&self.core.arena);
-        let mut source = Source {
-            items,
-            held: None,
-            exhausted: false,
+        let appetite = match flow.appetite.take() {
+            Some(appetite) => appetite,
+            None => self.look(&mut flow.replies),
         };
-        let mut ready = Bulk::default();
-        let mut replies = Bulk::default();
-        let mut appetite = self.look(&mut replies);
-        loop {
-            let short = self.fill(&mut source, &mut ready, appetite.min(BURST), on_reply);
-            self.send(&mut ready, &mut replies);
-            appetite = self.look(&mut replies);
-            let came = !replies.is_empty();
-            self.hand_over(&mut replies, on_reply);
-            if source.is_done() && self.full == 0 && self.replied == self.next {
-                return match self.refused {
-                    Some(_) => source.items.size_hint().0,
-                    None => 0,
-                };
+        let short = self.fill(
+            &mut flow.source,
+            &mut flow.ready,
+            appetite.min(BURST),
+            on_reply,
+        );
+        self.send(&mut flow.ready, &mut flow.replies);
+        let appetite = self.look(&mut flow.replies);
+        let came = !flow.replies.is_empty();
+        self.hand_over(&mut flow.replies, on_reply);
+        if self.is_done(flow) {
+            return true;
+        }
+        let left = !flow.source.is_done() || self.full > 0;
+        let can_send = left && !short && self.has_budget();
+        match wait {
+            Wait::Until(deadline) if !(came || can_send && appetite > 0) => {
+                let wanted = self.wait(can_send, !left, deadline, &mut flow.replies);
+                flow.appetite = Some(wanted);
+                self.hand_over(&mut flow.replies, on_reply);
+                self.is_done(flow)
             }
-            let left = !source.is_done() || self.full > 0;
-            let can_send = left && !short && self.has_budget();
-            if !(came || can_send && appetite > 0) {
-                appetite = self.wait(can_send, !left, &mut replies);
-                self.hand_over(&mut replies, on_reply);
+            _ => {
+                flow.appetite = Some(appetite);
+                false
             }
         }
     }
 
+    /// Whether every item was replied to, and no more will be taken in.
+    fn is_done<I: Iterator>(&self, flow: &Flow<I>) -> bool {
+        flow.source.is_done() && self.full == 0 && self.replied == self.next
+    }
+
     pub(crate) fn has_budget(&self) -> bool {
-        self.bytes_ahead < self.core.options.bytes_ahead
+        self.bytes_ahead < self.core.options.bytes_ahead && self.credit() > 0
+    }
+
+    /// How many more items may be sent before some are handed out.
+    fn credit(&self) -> u64 {
+        self.window.saturating_sub(self.next - self.yielded)
     }
 
     fn send(&mut self, ready: &mut Bulk<Ready>, replies: &mut Bulk<Reply>) {
@@ -156,14 +260,21 @@ impl<'a> Dispatch<'a> {
 
     /// Waits until something came, or (when `can_send`) until the pool wants more; says how
     /// many messages it wants.
-    fn wait(&mut self, can_send: bool, last: bool, replies: &mut Bulk<Reply>) -> usize {
-        let patience = if last {
-            Patience::Empty
-        } else {
-            Patience::HalfEmpty
+    fn wait(
+        &mut self,
+        can_send: bool,
+        last: bool,
+        deadline: Option<Instant>,
+        replies: &mut Bulk<Reply>,
+    ) -> usize {
+        let patience = match self.window {
+            u64::MAX if last => Patience::Empty,
+            // Whoever takes one result at a time wants the next.
+            window if window < u64::MAX && self.is_slow() => Patience::Next,
+            _ => Patience::HalfEmpty,
         };
         let key = self.batch as usize;
-        let appetite = self.core.drive(patience, None, |driver| {
+        let appetite = self.core.drive(patience, deadline, |driver| {
             let batch = driver.batches.get_mut(key)?;
             replies.append(&mut batch.replies);
             let appetite = driver.appetite();
@@ -171,6 +282,11 @@ impl<'a> Dispatch<'a> {
             (go_on || !replies.is_empty()).then_some(appetite)
         });
         appetite.unwrap_or(0)
+    }
+
+    /// Whether a message takes longer than waking for each does.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.message_ns == 0 || self.message_ns >= CHUNK_NS / 2
     }
 
     fn hand_over(&mut self, replies: &mut Bulk<Reply>, on_reply: &mut impl FnMut(Decoder<'_>)) {
@@ -187,6 +303,7 @@ impl<'a> Dispatch<'a> {
 
     /// Follows the measured time of messages, so that a chunk takes about [`CHUNK_NS`].
     fn tune(&mut self, message_ns: u64) {
+        self.message_ns = message_ns;
         if self.chunk != ChunkSize::Auto || message_ns == 0 || self.replied == 0 {
             return;
         }
@@ -196,7 +313,8 @@ impl<'a> Dispatch<'a> {
     }
 
     pub(crate) fn chunk_items(&self, hint: (usize, Option<usize>)) -> usize {
-        match self.chunk {
+        let most = usize::try_from(self.credit()).unwrap_or(usize::MAX).max(1);
+        let wanted = match self.chunk {
             ChunkSize::Items(items) => items.get().min(u32::MAX as usize),
             ChunkSize::Auto => match hint {
                 (low, Some(high)) if low == high => {
@@ -206,7 +324,8 @@ impl<'a> Dispatch<'a> {
                 _ => self.auto_items,
             }
             .min(self.core.options.lifecycle.most_items()),
-        }
+        };
+        wanted.min(most)
     }
 }
 

@@ -38,6 +38,36 @@ pub enum ChunkSize {
     Items(NonZeroUsize),
 }
 
+/// What becomes of a task whose worker dies while it runs it.
+///
+/// ```no_run
+/// use forkyard::{OnCrash, Pool};
+///
+/// # fn main() -> Result<(), forkyard::BuildError> {
+/// # forkyard::init();
+/// // Decoding is safe to repeat: another worker may have better luck.
+/// let pool = Pool::builder().on_crash(OnCrash::Retry { max: 2 }).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnCrash {
+    /// It fails with [`TaskError::WorkerDied`](crate::TaskError::WorkerDied).
+    #[default]
+    Fail,
+    /// It is run again by another process, before all that wait. For tasks that may be run
+    /// several times: what the first run has done until it died stays done.
+    ///
+    /// It gives up, with [`TaskError::GaveUp`](crate::TaskError::GaveUp), which has the whole
+    /// history, after so many more deaths; or at once, when the argument has moved something (an
+    /// [`Owned`](crate::Owned)) into the process that died. A task that was stopped, because its
+    /// time was over or it was cancelled, is not run again.
+    Retry {
+        /// How often at most, after the first time.
+        max: u32,
+    },
+}
+
 /// A text that names no mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no {what}; there are {choices}")]
@@ -45,6 +75,16 @@ pub struct ParseOptionError {
     text: String,
     what: &'static str,
     choices: &'static str,
+}
+
+impl ParseOptionError {
+    pub(crate) fn new(text: &str, what: &'static str, choices: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            what,
+            choices,
+        }
+    }
 }
 
 impl fmt::Display for StartMethod {

@@ -116,16 +116,18 @@ pub(crate) fn attach_alone(block: Block) {
 /// travel alone.
 #[inline]
 pub(crate) fn take_attachments(attached: &mut Vec<Attached>) -> bool {
-    if !HAS_ATTACHED.replace(false) {
+    if !HAS_ATTACHED.get() {
         return false;
     }
+    HAS_ATTACHED.set(false);
     ATTACHED.with_borrow_mut(|noted| attached.append(noted));
     ALONE.replace(false)
 }
 
 #[inline]
 pub(crate) fn restart_attachments() {
-    if HAS_ATTACHED.replace(false) {
+    if HAS_ATTACHED.get() {
+        HAS_ATTACHED.set(false);
         ATTACHED.with_borrow_mut(Vec::clear);
         ALONE.set(false);
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::arena::{Block, Held};
 use crate::chunk::encode_error;
-use crate::error::TaskError;
+use crate::error::{TaskError, WorkerDeath};
 use crate::job::caught;
 use crate::packing::{Attached, has_attachments, restart_attachments};
 use crate::sink::DESCRIPTOR_BYTES;
@@ -41,6 +41,10 @@ pub(crate) struct Extra {
     pub(crate) alone: bool,
     /// Received: blocks that it speaks of or that moved with it, ours since it was taken.
     pub(crate) held: Vec<Held>,
+    /// Copy path: the frame is kept while the task runs, to be sent again should its worker die.
+    pub(crate) keep: bool,
+    /// To be sent again: the deaths of those that ran it.
+    pub(crate) earlier: Vec<WorkerDeath>,
     /// Why there is no result.
     pub(crate) error: Option<TaskError>,
 }
@@ -68,6 +72,13 @@ impl Extra {
     #[inline]
     pub(crate) fn is_alone(extra: Option<&Self>) -> bool {
         extra.is_some_and(|extra| extra.alone)
+    }
+}
+
+impl Extra {
+    /// Of a message in flight on the copy path: whether there is more than what travels.
+    pub(crate) fn outlasts_its_frame(&self) -> bool {
+        !self.attached.is_empty() || !self.earlier.is_empty()
     }
 }
 
@@ -131,6 +142,7 @@ impl Parcel {
             (Some(extra), Some(kept)) => {
                 extra.attached = kept.attached;
                 extra.alone = kept.alone;
+                extra.earlier = kept.earlier;
             }
             (extra @ None, kept) => *extra = kept,
             (Some(_), None) => {}

@@ -6,18 +6,12 @@ use std::time::Duration;
 
 use forkyard_os::death::DeathWaker;
 use forkyard_os::usage::{peak_rss_bytes, rusage_self};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::sync::atomic::Ordering;
 
 use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
-use crate::error::{TaskError, WorkerDeath};
-use crate::first::First;
-use crate::job::{Job, execute};
-use crate::map::Dispatch;
-use crate::reply::decode_into;
+use crate::error::WorkerDeath;
 use crate::timings::{self, ProcessTimings};
-use crate::{AbortHandle, Arena, Handle, PoolBuilder, Protocol, Search, trampoline};
+use crate::{AbortHandle, Arena, PoolBuilder, trace};
 
 /// A pool of worker processes.
 ///
@@ -88,93 +82,6 @@ impl Pool {
         self.core.control.shape().workers as usize
     }
 
-    /// Sends one task; [`Handle::join`] waits for its result.
-    ///
-    /// `f` is a function by its name, or a closure that captures nothing (checked when the
-    /// program is compiled). Errors of any kind come with `join`.
-    ///
-    /// Touches no other thread: the task goes into a worker's lane, or, when all are full,
-    /// waits until there is room.
-    pub fn submit<F, In, Out>(&self, f: F, argument: In) -> Handle<Out>
-    where
-        F: Fn(In) -> Out + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        Out: Serialize + DeserializeOwned,
-    {
-        let _ = f; // it holds nothing; its type is what crosses
-        let entry = trampoline::offset_of(task::<F, In, Out>);
-        crate::handle::submit(&self.core, entry, argument)
-    }
-
-    /// Runs `f` on every item and returns the results in the order of the items.
-    ///
-    /// `items` is read as workers get room, so that at most a bounded number is in memory.
-    /// An item that fails leaves the others alone: it has its own error. Once the pool is
-    /// aborted, no more items are taken from `items`; as many as it still promised by its
-    /// `size_hint` have an entry all the same.
-    pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
-    where
-        F: Fn(In) -> Out + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        Out: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        let _ = f;
-        let items = items.into_iter();
-        let mut results = Vec::with_capacity(items.size_hint().0);
-        let mut dispatch = Dispatch::new(
-            &self.core,
-            trampoline::offset_of(task::<F, In, Out>),
-            self.core.options.chunk_size,
-        );
-        let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
-        let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);
-        results.resize_with(results.len() + left, || None);
-        results
-            .into_iter()
-            .map(|result| result.unwrap_or_else(|| Err(why.clone())))
-            .collect()
-    }
-
-    /// First found wins: runs `f` on the items until one returns `Some`, then stops the rest.
-    ///
-    /// `f` looks at its [`Search`] now and then and returns `None` when told to stop. When
-    /// several find at once, one wins and the others' finds are dropped. A pool searches for
-    /// one thing at a time: a second call waits for the first, so `items` must not search on
-    /// the same pool.
-    ///
-    /// # Errors
-    /// When nothing was found and a task had failed: what it would have found is not known.
-    pub fn first<F, In, Out, I>(&self, f: F, items: I) -> Result<First<Out>, TaskError>
-    where
-        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        Out: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        self.first_with(Protocol::Claim, f, items)
-    }
-
-    /// [`first`](Self::first) with a claim protocol of choice, to compare them.
-    ///
-    /// # Errors
-    /// As [`first`](Self::first).
-    pub fn first_with<F, In, Out, I>(
-        &self,
-        protocol: Protocol,
-        f: F,
-        items: I,
-    ) -> Result<First<Out>, TaskError>
-    where
-        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        Out: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        let _ = f;
-        crate::first::run::<F, In, Out, I>(self, protocol, items)
-    }
-
     /// The pool's shared memory for large data.
     #[must_use]
     pub fn arena(&self) -> &Arena {
@@ -192,6 +99,26 @@ impl Pool {
             .filter(|seat| seat.is_occupied())
             .map(|seat| timings::of_live(&self.core, seat));
         sorted(driver.rows.iter().cloned().chain(live).collect())
+    }
+
+    /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the
+    /// workers. Most of its time goes into asking the system how much memory each of them has.
+    ///
+    /// ```no_run
+    /// use forkyard::{Pool, WorkerState};
+    ///
+    /// fn report(pool: &Pool) {
+    ///     let stats = pool.stats();
+    ///     let running = |state| state == WorkerState::Running;
+    ///     let busy = stats.workers.iter().filter(|worker| running(worker.state)).count();
+    ///     println!("{busy} at work, {} tasks done\n{stats}", stats.tasks);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> crate::PoolStats {
+        let mut stats = crate::stats::of_core(&self.core);
+        stats.correct(&self.core);
+        stats
     }
 
     /// How many tasks (items) are done, for a progress bar.
@@ -227,11 +154,16 @@ impl Pool {
     ///
     /// Results of handles that were not joined stay available to them.
     pub fn close(mut self) -> Report {
+        self.take_no_more();
+        self.end()
+    }
+
+    /// What was submitted is the last: workers end behind it, and are not replaced.
+    pub(crate) fn take_no_more(&self) {
         let mut driver = self.core.lock();
         driver.close(&self.core);
         drop(driver);
         self.waker.wake();
-        self.end()
     }
 
     /// Ends the pool without finishing: raises the stop flag, and sends SIGTERM to workers
@@ -250,7 +182,7 @@ impl Pool {
         self.waker.wake();
         let panicked = self.reaper.take().is_some_and(|r| r.join().is_err());
         if panicked {
-            tracing::error!("the pool's background thread panicked");
+            trace::panicked(&self.core);
         }
         // It ends by itself; joining it leaves no thread behind that `fork` would refuse.
         let feeder = self.core.lock().feeder_thread.take();
@@ -259,6 +191,7 @@ impl Pool {
         self.core.memory.unlink();
         let driver = self.core.lock();
         let usage = rusage_self();
+        trace::ended(&self.core, driver.deaths.len());
         Report {
             wall: self.core.created.elapsed(),
             processes: sorted(driver.rows.clone()),
@@ -295,15 +228,4 @@ impl Drop for Pool {
 fn sorted(mut rows: Vec<ProcessTimings>) -> Vec<ProcessTimings> {
     rows.sort_by_key(|row| (row.worker, row.generation));
     rows
-}
-
-/// The trampoline of an ordinary task.
-fn task<F, In, Out>(job: &mut Job<'_>)
-where
-    F: Fn(In) -> Out + Copy + 'static,
-    In: DeserializeOwned,
-    Out: Serialize,
-{
-    let f = trampoline::conjure::<F>();
-    execute::<In, Out>(job, |_, argument| Ok(f(argument)));
 }

@@ -3,17 +3,18 @@
 
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking, start_time};
 
-use crate::driver::{Core, Driver, SeatPhase, StartFailure};
+use crate::driver::{Core, Locked, SeatPhase, StartFailure};
 use crate::error::BuildError;
 use crate::start::{Starter, ZygoteMessage, spawn};
 use crate::time::after;
+use crate::trace;
 use crate::zygotes::{Zygote, Zygotes};
 
 /// Stands for the zygote's line among the watch's tokens.
@@ -51,6 +52,7 @@ impl Reaper {
     /// Runs until no process is left and none will come; if it panics, ends the pool.
     pub(crate) fn run_to_the_end(self) {
         let core = Arc::clone(&self.core);
+        let relay = core.witness.start();
         let panicked = catch_unwind(AssertUnwindSafe(|| self.run())).is_err();
         if panicked {
             // A bug of ours. Nobody watches the workers any more, so they must not stay, and
@@ -67,6 +69,8 @@ impl Reaper {
             drop(driver);
             core.starter.end();
         }
+        // Everything that workers wrote is passed on before the pool's end is told.
+        drop(relay);
         // Whoever waits in shared state for a process of this pool would wait for ever.
         core.states.end(&core.arena);
         core.ring();
@@ -133,7 +137,7 @@ impl Reaper {
     }
 
     /// Tells the driver, and everybody who waits.
-    fn exited(&self, mut driver: MutexGuard<'_, Driver>, index: usize, exit: &Exit) {
+    fn exited(&self, mut driver: Locked<'_>, index: usize, exit: &Exit) {
         driver.on_exit(&self.core, index, exit);
         // What it had not begun is pending now, and nobody may be waiting.
         Core::ensure_fed(&self.core, &mut driver);
@@ -151,15 +155,20 @@ impl Reaper {
                 return;
             };
             drop(driver);
+            let stderr = core.witness.line(index, generation);
             match &core.starter {
-                Starter::Spawn { segment } => match spawn(segment, index, generation) {
+                Starter::Spawn {
+                    segment,
+                    environment,
+                } => match spawn(segment, environment, (index, generation), stderr) {
                     Ok(pid) => self.born(index, generation, pid),
                     Err(why) => self.not_started(index, StartFailure::NotStarted(why)),
                 },
                 Starter::Zygote(zygotes) => match self.serving(zygotes) {
                     Ok(zygote) => {
-                        let order = ZygoteMessage::Fork { index, generation };
-                        if zygote.socket.send(&order.encode()).is_err() {
+                        let order = ZygoteMessage::Fork { index, generation }.encode();
+                        let stderr = stderr.as_ref().map(AsFd::as_fd);
+                        if zygote.socket.send_with(&order, stderr).is_err() {
                             self.lose_zygote();
                         }
                     }
@@ -177,7 +186,11 @@ impl Reaper {
         if let Some(zygote) = &self.zygote {
             return Ok(Arc::clone(zygote));
         }
+        let known = zygotes.pids();
         let zygote = zygotes.serving()?;
+        if !known.contains(&zygote.pid) {
+            trace::zygote_started(&self.core, zygote.pid.as_raw());
+        }
         self.watch
             .watch_fd(zygote.socket.as_fd(), ZYGOTE)
             .map_err(|error| BuildError::Os {
@@ -196,6 +209,7 @@ impl Reaper {
             tracing::error!(%pid, "a process was started that nobody asked for");
             return;
         }
+        trace::worker_started(&core, index, generation, pid.as_raw());
         match self.watch.watch(pid, token(index, generation)) {
             Ok(()) => driver.seats[index].is_watched = true,
             // It cannot be watched, so it cannot be let live.
@@ -243,13 +257,8 @@ impl Reaper {
                     self.born(index, generation, pid);
                 }
             }
-            Some(ZygoteMessage::NotForked { index, limit, .. }) if index < workers => {
-                let why = if limit {
-                    "fork failed: the limit of processes is reached (ulimit -u)"
-                } else {
-                    "fork failed"
-                };
-                self.not_started(index, StartFailure::NotStarted(why.to_owned()));
+            Some(ZygoteMessage::NotForked { index, why, .. }) if index < workers => {
+                self.not_started(index, StartFailure::NotStarted(why.text().to_owned()));
             }
             Some(ZygoteMessage::Exited(exit)) => {
                 let driver = self.core.lock();
@@ -288,7 +297,7 @@ impl Reaper {
             self.zygote_said(&bytes);
         }
         let another = zygotes.lose();
-        tracing::warn!(pid = %zygote.pid, %cause, another, "the zygote has died");
+        trace::zygote_lost(&core, zygote.pid.as_raw(), cause);
         let mut driver = core.lock();
         driver.starter_lost(&core, another, |worker| StartFailure::ZygoteDied {
             worker,
@@ -326,6 +335,7 @@ impl Reaper {
         // What one that is replaced had not begun may be pending now.
         Core::ensure_fed(&core, &mut driver);
         driver.keep_time(&core, now);
+        let limits = Core::keep_limits(&core, &mut driver, now);
         let is_owed_too_long = self.owed_by.is_some_and(|due| due <= now);
         let is_to_die = std::mem::take(&mut driver.starter_is_to_die) || is_owed_too_long;
         drop(driver);
@@ -333,7 +343,8 @@ impl Reaper {
             self.lose_zygote();
         }
         let driver = core.lock();
-        let next = driver.next_look().into_iter().chain(self.owed_by).min();
+        let next = driver.next_look().into_iter().chain(self.owed_by);
+        let next = next.chain(limits).min();
         (driver.all_gone(), next)
     }
 }

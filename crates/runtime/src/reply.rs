@@ -1,12 +1,14 @@
 //! Results, from the bytes that came back to what the user gets.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use forkyard_wire::codec;
 use serde::de::DeserializeOwned;
 
 use crate::arena::Holding;
 use crate::driver::Reply;
 use crate::error::TaskError;
-use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, STATUS_VALUE, caught};
+use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, STATUS_VALUE, caught, panicked};
 
 /// A reply whose values are still encoded.
 pub(crate) struct Decoder<'a>(pub(crate) &'a mut Reply);
@@ -31,6 +33,17 @@ impl Decoder<'_> {
             }
             _ => self.decode_any(each),
         }
+    }
+
+    /// The one result of a message of any number of items: its first item, their number, and the
+    /// result.
+    pub(crate) fn decode_whole<Out: DeserializeOwned>(self) -> (u64, u64, Result<Out, TaskError>) {
+        let (first, items) = (self.0.first, u64::from(self.0.items));
+        self.0.items = 1;
+        let mut whole = None;
+        self.decode(|_, result| whole = Some(result));
+        let whole = whole.unwrap_or_else(|| Err(TaskError::Fault("a reply of no result".into())));
+        (first, items, whole)
     }
 
     fn decode_any<Out: DeserializeOwned>(self, mut each: impl FnMut(u64, Result<Out, TaskError>)) {
@@ -62,10 +75,7 @@ impl Decoder<'_> {
         } else if items == 1 {
             each(first, value(bytes));
         } else {
-            let mut rest = bytes;
-            for i in 0..u64::from(items) {
-                each(first + i, fenced(&mut rest, worker));
-            }
+            fenced_items(bytes, items, worker, |i, result| each(first + i, result));
         }
         parcel.empty();
     }
@@ -75,14 +85,17 @@ impl Decoder<'_> {
 fn value<Out: DeserializeOwned>(bytes: &[u8]) -> Result<Out, TaskError> {
     let decoded =
         caught(|| codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string())));
-    decoded.map_err(|error| {
-        let why = match error {
-            ItemError::Decode(why) => why,
-            ItemError::Panicked { message, .. } => format!("its Deserialize panicked: {message}"),
-            other => format!("{other:?}"),
-        };
-        TaskError::DecodeResult(why.into())
-    })
+    decoded.map_err(cannot_decode)
+}
+
+#[cold]
+fn cannot_decode(error: ItemError) -> TaskError {
+    let why = match error {
+        ItemError::Decode(why) => why,
+        ItemError::Panicked(panic) => format!("its Deserialize panicked: {}", panic.message),
+        other => format!("{other:?}"),
+    };
+    TaskError::DecodeResult(why.into())
 }
 
 fn item_error(bytes: &[u8], worker: usize) -> TaskError {
@@ -92,32 +105,68 @@ fn item_error(bytes: &[u8], worker: usize) -> TaskError {
     }
 }
 
+/// Hands on the results of a chunk, with one fence against panics of `Deserialize` around all of
+/// them. `each` is ours and does not panic.
+fn fenced_items<Out: DeserializeOwned>(
+    bytes: &[u8],
+    items: u32,
+    worker: usize,
+    mut each: impl FnMut(u64, Result<Out, TaskError>),
+) {
+    let (mut rest, mut next) = (bytes, 0);
+    let items = u64::from(items);
+    while next < items {
+        // What is borrowed is valid at every instant: an item is off `rest` before it is decoded.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            while next < items {
+                let result = fenced(&mut rest, worker);
+                each(next, result);
+                next += 1;
+            }
+        }));
+        if let Err(payload) = decoded {
+            each(next, Err(cannot_decode(panicked(payload.as_ref()))));
+            next += 1;
+        }
+    }
+}
+
+#[inline]
 fn fenced<Out: DeserializeOwned>(rest: &mut &[u8], worker: usize) -> Result<Out, TaskError> {
-    let torn = || TaskError::Fault("a chunk of results ends in the middle of one".into());
-    let (fence, tail) = rest.split_first_chunk::<4>().ok_or_else(torn)?;
+    let Some((fence, tail)) = rest.split_first_chunk::<4>() else {
+        return Err(torn());
+    };
     let fence = u32::from_le_bytes(*fence);
-    let (bytes, tail) = tail
-        .split_at_checked((fence & !ERROR_BIT) as usize)
-        .ok_or_else(torn)?;
+    let Some((bytes, tail)) = tail.split_at_checked((fence & !ERROR_BIT) as usize) else {
+        return Err(torn());
+    };
     *rest = tail;
     if fence & ERROR_BIT == 0 {
-        value(bytes)
+        codec::decode(bytes).map_err(|error| TaskError::DecodeResult(error.to_string().into()))
     } else {
         Err(item_error(bytes, worker))
     }
 }
 
+#[cold]
+fn torn() -> TaskError {
+    TaskError::Fault("a chunk of results ends in the middle of one".into())
+}
+
 /// Puts a reply's results in their places.
 #[inline]
 pub(crate) fn decode_into<Out: DeserializeOwned>(
-    results: &mut Vec<Option<Result<Out, TaskError>>>,
+    results: &mut Vec<Result<Out, TaskError>>,
     reply: Decoder<'_>,
 ) {
     reply.decode(|index, result| {
         let index = index as usize;
-        if results.len() <= index {
-            results.resize_with(index + 1, || None);
+        if index < results.len() {
+            results[index] = result;
+            return;
         }
-        results[index] = Some(result);
+        // Those before it are still to come: every item that is sent has its reply.
+        results.resize_with(index, || Err(TaskError::Aborted));
+        results.push(result);
     });
 }

@@ -1,11 +1,12 @@
 //! Starting worker processes, and what the two sides agree on for it.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use forkyard_os::control::MESSAGE_BYTES;
 use forkyard_os::park;
-use forkyard_os::process::{Pid, spawn_self};
+use forkyard_os::process::{Environment, Pid, spawn_self, spawn_self_with_stderr};
 use forkyard_shm::Park;
 
 use crate::zygotes::Zygotes;
@@ -14,6 +15,9 @@ use crate::zygotes::Zygotes;
 pub(crate) const WORKER_VARIABLE: &str = "FORKYARD_WORKER";
 /// Names the environment variable that makes a process a zygote.
 pub(crate) const ZYGOTE_VARIABLE: &str = "FORKYARD_ZYGOTE";
+
+/// Names the environment variable that makes a process a worker, or a zygote, before its `main`.
+pub(crate) const EARLY_VARIABLE: &str = "FORKYARD_BEFORE_MAIN";
 
 /// Exit code of a worker that reached `Pool::build` with its orders unread.
 pub(crate) const EXIT_SKIPPED_INIT: i32 = 113;
@@ -45,7 +49,10 @@ impl Park for OsPark {
 #[derive(Debug)]
 pub(crate) enum Starter {
     /// The program is executed again.
-    Spawn { segment: String },
+    Spawn {
+        segment: String,
+        environment: Environment,
+    },
     /// A zygote forks them.
     Zygote(Zygotes),
 }
@@ -59,10 +66,46 @@ impl Starter {
     }
 }
 
-/// Executes this program again as worker `index` of the pool in its `generation`.
-pub(crate) fn spawn(segment: &str, index: usize, generation: u32) -> Result<Pid, String> {
+/// Executes this program again as worker `index` of the pool in its `generation`. Without `stderr`
+/// it has this process's.
+pub(crate) fn spawn(
+    segment: &str,
+    environment: &Environment,
+    (index, generation): (usize, u32),
+    stderr: Option<OwnedFd>,
+) -> Result<Pid, String> {
     let orders = format!("{segment} {index} {generation}");
-    spawn_self(&[(WORKER_VARIABLE, &orders)]).map_err(|error| error.to_string())
+    let variables = [(WORKER_VARIABLE, orders.as_str())];
+    let started = match stderr {
+        Some(stderr) => spawn_self_with_stderr(&variables, environment, stderr),
+        None => spawn_self(&variables, environment),
+    };
+    started.map_err(|error| error.to_string())
+}
+
+/// Why a zygote has not forked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotForked {
+    /// The limit of processes is reached.
+    Limit,
+    /// The zygote has threads, which its preload left behind.
+    Threads,
+    /// Anything else.
+    Other,
+}
+
+impl NotForked {
+    /// In words for the user.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Limit => "fork failed: the limit of processes is reached (ulimit -u)",
+            Self::Threads => {
+                "fork is refused: the preload has left threads behind, whose locks a forked \
+                 worker would inherit; end them before it returns"
+            }
+            Self::Other => "fork failed",
+        }
+    }
 }
 
 /// What supervisor and zygote say to each other, in messages of fixed size:
@@ -81,8 +124,7 @@ pub(crate) enum ZygoteMessage {
     NotForked {
         index: usize,
         generation: u32,
-        /// The limit of processes was the reason.
-        limit: bool,
+        why: NotForked,
     },
     /// Zygote: a worker ended.
     Exited(forkyard_os::process::Exit),
@@ -107,8 +149,15 @@ impl ZygoteMessage {
             Self::NotForked {
                 index,
                 generation,
-                limit,
-            } => numbers(3, index, generation, i32::from(limit)),
+                why,
+            } => {
+                let why = match why {
+                    NotForked::Other => 0,
+                    NotForked::Limit => 1,
+                    NotForked::Threads => 2,
+                };
+                numbers(3, index, generation, why);
+            }
             Self::Exited(exit) => {
                 bytes[0] = 4;
                 let exit = exit.encode();
@@ -135,7 +184,11 @@ impl ZygoteMessage {
             3 => Some(Self::NotForked {
                 index,
                 generation,
-                limit: last != 0,
+                why: match last {
+                    1 => NotForked::Limit,
+                    2 => NotForked::Threads,
+                    _ => NotForked::Other,
+                },
             }),
             4 => {
                 let mut exit = [0; forkyard_os::process::EXIT_BYTES];
@@ -178,7 +231,7 @@ mod tests {
             ZygoteMessage::NotForked {
                 index: 1,
                 generation: 2,
-                limit: true,
+                why: NotForked::Threads,
             },
             ZygoteMessage::Exited(exit),
         ];

@@ -11,6 +11,11 @@ pub(crate) fn after(wait: Duration) -> Instant {
     now.checked_add(wait.min(AGES)).unwrap_or(now)
 }
 
+/// The instant `wait` after another, as [`after`].
+pub(crate) fn later(at: Instant, wait: Duration) -> Instant {
+    at.checked_add(wait.min(AGES)).unwrap_or(at)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

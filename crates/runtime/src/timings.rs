@@ -1,10 +1,11 @@
 //! Where each process spent its time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forkyard_os::clock::now_ns;
+use forkyard_os::clock::{TickScale, now_ns};
 use forkyard_os::process::{Exit, ExitCause, Pid};
+use forkyard_shm::look::WorkerLook;
 
 use crate::driver::{Core, Seat};
 
@@ -130,57 +131,61 @@ pub(crate) fn of_live(core: &Core, seat: &Seat) -> ProcessTimings {
 }
 
 fn of_page(core: &Core, seat: &Seat, until_ns: u64, running: bool) -> ProcessTimings {
-    let page = core.control.page(seat.index);
-    let (vitals, counters) = (&page.vitals, &page.counters);
-    let get = |word: &AtomicU64| word.load(Ordering::Relaxed);
-    let spawned = get(&page.orders.spawned_ns);
-    let ready = get(&vitals.ready_ns);
-    let leaving = get(&vitals.leaving_ns);
-    let ticks = |word: &AtomicU64| core.scale.ticks_to_ns(get(word));
-    let ns = Duration::from_nanos;
+    let look = core.control.look_at(seat.index);
+    ProcessTimings {
+        worker: seat.index,
+        generation: seat.generation,
+        pid: 0,
+        tasks: look.tasks,
+        bytes_in: look.bytes_in,
+        bytes_out: look.bytes_out,
+        checks: look.checks,
+        wall: Duration::from_nanos(until_ns.saturating_sub(look.spawned_ns)),
+        stages: stages_of(&look, core.scale, until_ns, running),
+        cpu_user: Duration::ZERO,
+        cpu_system: Duration::ZERO,
+        peak_rss_bytes: look.peak_rss_bytes,
+        exit: None,
+    }
+}
 
+/// The stages of a worker until a moment, of which the last is still under way; `running`: it is
+/// in the middle of a task. Any numbers will do.
+pub(crate) fn stages_of(
+    look: &WorkerLook,
+    scale: &TickScale,
+    until_ns: u64,
+    running: bool,
+) -> Stages {
+    let ns = Duration::from_nanos;
+    let ticks = |ticks: u64| ns(scale.ticks_to_ns(ticks));
     let mut stages = Stages {
-        wait: ns(ticks(&counters.wait)),
-        decode: ns(ticks(&counters.decode)),
-        compute: ns(ticks(&counters.compute)),
-        encode: ns(ticks(&counters.encode)),
-        send: ns(ticks(&counters.send)),
-        lock: ns(ticks(&counters.lock)),
+        wait: ticks(look.ticks.wait),
+        decode: ticks(look.ticks.decode),
+        compute: ticks(look.ticks.compute),
+        encode: ticks(look.ticks.encode),
+        send: ticks(look.ticks.send),
+        lock: ticks(look.ticks.lock),
         ..Stages::default()
     };
-    if ready == 0 {
-        stages.startup = ns(until_ns.saturating_sub(spawned));
+    if look.ready_ns == 0 {
+        stages.startup = ns(until_ns.saturating_sub(look.spawned_ns));
     } else {
-        stages.startup = ns(ready.saturating_sub(spawned));
+        stages.startup = ns(look.ready_ns.saturating_sub(look.spawned_ns));
         // The worker's last note of the time, on the clock of nanoseconds.
-        let mark = get(&counters.mark).saturating_sub(get(&vitals.ready_ticks));
-        let mark = ready.saturating_add(core.scale.ticks_to_ns(mark));
-        if leaving > 0 {
-            stages.exit = ns(until_ns.saturating_sub(leaving));
-            stages.wait += ns(leaving.saturating_sub(mark));
+        let mark = look.mark.saturating_sub(look.ready_ticks);
+        let mark = look.ready_ns.saturating_add(scale.ticks_to_ns(mark));
+        if look.leaving_ns > 0 {
+            stages.exit = ns(until_ns.saturating_sub(look.leaving_ns));
+            stages.wait += ns(look.leaving_ns.saturating_sub(mark));
         } else if running {
             stages.compute += ns(until_ns.saturating_sub(mark));
         } else {
             stages.wait += ns(until_ns.saturating_sub(mark));
         }
     }
-    let checks = get(&counters.checks);
-    let check = ns(checks.saturating_mul(get(&vitals.check_ps)) / 1000).min(stages.compute);
+    let check = ns(look.checks.saturating_mul(look.check_ps) / 1000).min(stages.compute);
     stages.check = check;
     stages.compute -= check;
-    ProcessTimings {
-        worker: seat.index,
-        generation: seat.generation,
-        pid: 0,
-        tasks: get(&counters.tasks),
-        bytes_in: get(&counters.bytes_in),
-        bytes_out: get(&counters.bytes_out),
-        checks,
-        wall: ns(until_ns.saturating_sub(spawned)),
-        stages,
-        cpu_user: Duration::ZERO,
-        cpu_system: Duration::ZERO,
-        peak_rss_bytes: get(&vitals.peak_rss_bytes),
-        exit: None,
-    }
+    stages
 }

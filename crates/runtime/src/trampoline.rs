@@ -20,9 +20,14 @@
 )]
 
 use crate::job::Job;
+use crate::manager::Call;
+use crate::setup::Call as HookCall;
 
 /// What runs in a worker for one message.
 pub(crate) type Entry = for<'a, 'b> fn(&'a mut Job<'b>);
+
+/// What runs in a worker, or a zygote, outside of tasks.
+pub(crate) type Hook = for<'a, 'b> fn(&'a mut HookCall<'b>) -> Result<(), String>;
 
 /// The function that offsets are measured from. Its own offset, zero, is no task.
 #[inline(never)]
@@ -59,9 +64,40 @@ pub(crate) fn entry_of_message(offset: u64) -> Entry {
     unsafe { entry_at(offset) }
 }
 
+/// What runs in a manager's process for one call.
+pub(crate) type CallEntry = for<'a, 'b> fn(&'a mut Call<'b>);
+
+/// How far `entry` is from the anchor.
+pub(crate) fn offset_of_call(entry: CallEntry) -> u64 {
+    (entry as usize as u64).wrapping_sub(anchor_address())
+}
+
+/// The function that a call names.
+pub(crate) fn entry_of_call(offset: u64) -> CallEntry {
+    let address = anchor_address().wrapping_add(offset) as usize as *const ();
+    // SAFETY: a manager takes calls only from who has shown its token, which is known to
+    // processes of its own program, and the identity of the same executable; these fill the
+    // offset from `offset_of_call`. Sizes are as in `entry_at`.
+    unsafe { std::mem::transmute::<*const (), CallEntry>(address) }
+}
+
+/// How far `hook` is from the anchor.
+pub(crate) fn hook_offset(hook: Hook) -> u64 {
+    (hook as usize as u64).wrapping_sub(anchor_address())
+}
+
+/// The function that a pool's settings name.
+pub(crate) fn hook_of_settings(offset: u64) -> Hook {
+    let address = anchor_address().wrapping_add(offset) as usize as *const ();
+    // SAFETY: settings are made by the supervisor alone, from `hook_offset`, and what may have
+    // been written over since is refused by its hash (`setup`); that it runs the same image was
+    // checked before. Function pointers have the size of data pointers on the systems we support.
+    unsafe { std::mem::transmute::<*const (), Hook>(address) }
+}
+
 /// A value of a function or closure type that captures nothing.
 ///
-/// The caller of `submit`, `map` or `first` had such a value, so one exists in this program;
+/// The caller of `submit`, `map`, `first` or `call` had such a value, so one exists in this program;
 /// `F: Copy` means that there may be any number.
 pub(crate) fn conjure<F: Copy + 'static>() -> F {
     const {

@@ -11,13 +11,17 @@
 //! forked from a clean image at any time later. When the line to the supervisor closes, it
 //! ends; its workers notice the same death themselves.
 
+use std::os::fd::OwnedFd;
+
 use forkyard_os::control::{
     ChildEvents, ControlError, ControlSocket, Either, MESSAGE_BYTES, wait_either,
 };
 use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
+use forkyard_os::stderr::become_stderr;
 
 use crate::bootstrap::{Attachment, unlink_all};
-use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, ZygoteMessage};
+use crate::setup::{Preparation, prepare};
+use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, NotForked, ZygoteMessage};
 use crate::worker;
 
 /// What a turn of the loop leads to.
@@ -28,15 +32,34 @@ enum Next {
     Become {
         index: usize,
         generation: u32,
+        stderr: Option<OwnedFd>,
         go: ControlSocket,
     },
     /// The supervisor is gone.
     Leave,
 }
 
-/// Serves until the supervisor is gone.
-pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
+/// Waits until it is needed, then serves.
+pub(crate) fn run_spare(
+    socket: ControlSocket,
+    attachment: Attachment,
+    preparation: &Preparation,
+) -> ! {
     become_worker();
+    if socket.recv(None).is_err() {
+        leave(&attachment);
+    }
+    run(socket, attachment, preparation)
+}
+
+/// Serves until the supervisor is gone.
+pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &Preparation) -> ! {
+    become_worker();
+    let _ = worker::cores();
+    // The functions of another build are elsewhere; its workers will say that it is one.
+    if attachment.is_same_build() {
+        prepare(preparation);
+    }
     let Ok(children) = ChildEvents::install() else {
         exit_now(EXIT_NOT_ATTACHED)
     };
@@ -46,6 +69,7 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
             Next::Become {
                 index,
                 generation,
+                stderr,
                 go,
             } => {
                 // The supervisor must see the line close when the zygote itself ends.
@@ -55,14 +79,19 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment) -> ! {
                     exit_now(EXIT_ORPHANED);
                 }
                 drop(go);
+                // One that cannot be taken stays the zygote's.
+                let _ = stderr.map(become_stderr);
                 worker::run(attachment, index, generation)
             }
-            Next::Leave => {
-                unlink_all(&attachment.name, &attachment.control);
-                exit_now(EXIT_ORPHANED)
-            }
+            Next::Leave => leave(&attachment),
         }
     }
+}
+
+/// The supervisor is gone.
+fn leave(attachment: &Attachment) -> ! {
+    unlink_all(&attachment.name, &attachment.control);
+    exit_now(EXIT_ORPHANED)
 }
 
 fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
@@ -71,10 +100,10 @@ fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
             Ok(()) => Next::Serve,
             Err(_) => Next::Leave,
         },
-        Ok(Either::Message) => match socket.recv(None) {
-            Ok(bytes) => match ZygoteMessage::decode(&bytes) {
+        Ok(Either::Message) => match socket.recv_with() {
+            Ok((bytes, stderr)) => match ZygoteMessage::decode(&bytes) {
                 Some(ZygoteMessage::Fork { index, generation }) => {
-                    fork_worker(socket, index, generation)
+                    fork_worker(socket, index, generation, stderr)
                 }
                 _ => Next::Serve,
             },
@@ -84,14 +113,19 @@ fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
     }
 }
 
-fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
-    let not_forked = |limit| ZygoteMessage::NotForked {
+fn fork_worker(
+    socket: &ControlSocket,
+    index: usize,
+    generation: u32,
+    stderr: Option<OwnedFd>,
+) -> Next {
+    let not_forked = |why| ZygoteMessage::NotForked {
         index,
         generation,
-        limit,
+        why,
     };
     let Ok((go, held)) = ControlSocket::pair() else {
-        return answer(socket, not_forked(false));
+        return answer(socket, not_forked(NotForked::Other));
     };
     match fork() {
         Ok(Forked::Child) => {
@@ -99,6 +133,7 @@ fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
             Next::Become {
                 index,
                 generation,
+                stderr,
                 go: held,
             }
         }
@@ -118,7 +153,14 @@ fn fork_worker(socket: &ControlSocket, index: usize, generation: u32) -> Next {
             let _ = go.send(&[0; MESSAGE_BYTES]);
             next
         }
-        Err(error) => answer(socket, not_forked(matches!(error, ForkError::ProcessLimit))),
+        Err(error) => {
+            let why = match error {
+                ForkError::ProcessLimit => NotForked::Limit,
+                ForkError::Threads { .. } => NotForked::Threads,
+                _ => NotForked::Other,
+            };
+            answer(socket, not_forked(why))
+        }
     }
 }
 

@@ -7,20 +7,22 @@
 //! ```
 //!
 //! A program with threads cannot be forked again, so with `Fork` there is one spare, forked at
-//! the same time, and after it nothing.
+//! the same time, and after it nothing. The spare runs the pool's preload when it takes over, not
+//! before: it costs time and memory, and most spares are never needed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forkyard_os::control::ControlSocket;
+use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::process::{
-    ForkError, Forked, Pid, Signal, fork, kill, reap_blocking, spawn_self_with_control,
+    Environment, ForkError, Forked, Pid, Signal, fork, kill, reap_blocking, spawn_self_with_control,
 };
 use forkyard_os::segment::SegmentName;
 use forkyard_shm::control::Control;
 
 use crate::bootstrap::Attachment;
 use crate::error::BuildError;
+use crate::setup::Preparation;
 use crate::start::ZYGOTE_VARIABLE;
 use crate::zygote;
 
@@ -47,21 +49,32 @@ impl Zygote {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Zygotes {
-    /// The pool's segment, where a zygote is the program executed again.
-    segment: Option<String>,
+    /// What a zygote is told that is the program executed again; `None`: they are forked.
+    orders: Option<Orders>,
     /// The first one serves.
     alive: Mutex<VecDeque<Arc<Zygote>>>,
 }
 
+#[derive(Debug)]
+struct Orders {
+    /// The pool's segment, and the offset of the preload.
+    words: String,
+    environment: Environment,
+}
+
 impl Zygotes {
     /// Forks them from this process, which must have one thread.
-    pub(crate) fn forked(name: &SegmentName, control: &Control) -> Result<Self, BuildError> {
+    pub(crate) fn forked(
+        name: &SegmentName,
+        control: &Control,
+        preparation: &Preparation,
+    ) -> Result<Self, BuildError> {
         let zygotes = Self {
-            segment: None,
+            orders: None,
             alive: Mutex::default(),
         };
         for _ in 0..FORKED {
-            if let Err(error) = zygotes.fork_one(name, control) {
+            if let Err(error) = zygotes.fork_one(name, control, preparation) {
                 zygotes.end();
                 return Err(error);
             }
@@ -69,8 +82,14 @@ impl Zygotes {
         Ok(zygotes)
     }
 
-    fn fork_one(&self, name: &SegmentName, control: &Control) -> Result<(), BuildError> {
+    fn fork_one(
+        &self,
+        name: &SegmentName,
+        control: &Control,
+        preparation: &Preparation,
+    ) -> Result<(), BuildError> {
         let (ours, theirs) = control_line()?;
+        let is_spare = !self.lock().is_empty();
         match fork().map_err(fork_error)? {
             Forked::Child => {
                 // Each line must be seen to close when the supervisor is gone.
@@ -81,7 +100,10 @@ impl Zygotes {
                     name: name.clone(),
                     _segment: None,
                 };
-                zygote::run(theirs, attachment)
+                if is_spare {
+                    zygote::run_spare(theirs, attachment, preparation)
+                }
+                zygote::run(theirs, attachment, preparation)
             }
             Forked::Parent(pid) => {
                 let zygote = Zygote { socket: ours, pid };
@@ -92,9 +114,16 @@ impl Zygotes {
     }
 
     /// Executes the program again.
-    pub(crate) fn executed(name: &SegmentName) -> Result<Self, BuildError> {
+    pub(crate) fn executed(
+        name: &SegmentName,
+        preload: u64,
+        environment: Environment,
+    ) -> Result<Self, BuildError> {
         let zygotes = Self {
-            segment: Some(name.as_str().to_owned()),
+            orders: Some(Orders {
+                words: format!("{} {preload}", name.as_str()),
+                environment,
+            }),
             alive: Mutex::default(),
         };
         zygotes.serving()?;
@@ -109,14 +138,15 @@ impl Zygotes {
         if let Some(zygote) = self.lock().front() {
             return Ok(Arc::clone(zygote));
         }
-        let Some(segment) = &self.segment else {
+        let Some(orders) = &self.orders else {
             return Err(BuildError::Os {
                 what: "forking a worker",
                 source: std::io::Error::other("every zygote has died"),
             });
         };
         let (socket, theirs) = control_line()?;
-        let pid = spawn_self_with_control(&[(ZYGOTE_VARIABLE, segment)], theirs)?;
+        let variables = [(ZYGOTE_VARIABLE, orders.words.as_str())];
+        let pid = spawn_self_with_control(&variables, &orders.environment, theirs)?;
         let zygote = Arc::new(Zygote { socket, pid });
         self.lock().push_back(Arc::clone(&zygote));
         Ok(zygote)
@@ -126,7 +156,17 @@ impl Zygotes {
     pub(crate) fn lose(&self) -> bool {
         let mut alive = self.lock();
         alive.pop_front();
-        self.segment.is_some() || !alive.is_empty()
+        if let Some(next) = alive.front() {
+            // A spare waits for a word before it prepares itself. If it has died, that shows
+            // when it is to fork.
+            let _ = next.socket.send(&[0; MESSAGE_BYTES]);
+        }
+        self.orders.is_some() || !alive.is_empty()
+    }
+
+    /// Who they are.
+    pub(crate) fn pids(&self) -> Vec<Pid> {
+        self.lock().iter().map(|zygote| zygote.pid).collect()
     }
 
     /// Ends them all.

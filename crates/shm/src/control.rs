@@ -10,7 +10,7 @@ use crate::layout::{
     DIRECTORY_AT, Header, LAYOUT_HASH, MAGIC, RESULT_AT, Shape, VERSION, WORKERS_AT, WorkerPage,
 };
 use crate::steps::step;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, fence};
 
 /// What a supervisor writes into the header, and a worker checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Control {
     ///
     /// # Safety
     /// `base` points to `len` bytes, page-aligned, mapped read-write for as long as the value
-    /// or a copy is used.
+    /// or a copy is used. (Attaching itself reads only.)
     ///
     /// # Errors
     /// [`AttachError`], by name.
@@ -133,8 +133,10 @@ impl Control {
         }
         let control = Self { base, shape: need };
         let header = control.header();
+        // A relaxed load, because it is the only one that an onlooker's mapping is sure to allow.
+        let version = header.version.load(Ordering::Relaxed);
         // Acquire pairs with the Release of the version in `create`.
-        let version = header.version.load(Ordering::Acquire);
+        fence(Ordering::Acquire);
         if header.magic.load(Ordering::Relaxed) != MAGIC {
             return Err(if version == 0 {
                 AttachError::NotReady

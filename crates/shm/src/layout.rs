@@ -17,7 +17,8 @@
 //!  0x0080 |   doorbell          Doorbell, its own line     |
 //!  0x00c0 |   awake             u32, its own line          |
 //!  0x0100 |   lock              OwnerLock, its own line    |
-//!  0x0140 |   zero                                         |
+//!  0x0140 |   about             About, for onlookers       |
+//!  0x0280 |   zero                                         |
 //!  0x1000 +------------------------------------------------+
 //!         | ResultSlot                                     |
 //!  0x2000 +------------------------------------------------+
@@ -35,13 +36,19 @@
 //!  0x0100 | pipes: copy path, by the worker                |
 //!  0x0140 | link: copy path, by the supervisor             |
 //!  0x0240 | lane: shared path, its head, see `lane::state` |
+//!  0x0300 | stops, by the supervisor, rarely               |
+//!  0x0340 | progress, by the worker, as its tasks say      |
+//!  0x0380 | setup, by the supervisor                       |
+//!  0x03c0 | note, by the worker that cannot start          |
 //!  0x1000 +------------------------------------------------+
 //! ```
 //!
 //! The picture is held together with the code by the assertions below, and the hash over
 //! the same numbers is compared when a process attaches. `fields` draws the worker's page.
 
+mod about;
 mod fields;
+mod setup;
 
 use core::mem::{align_of, offset_of, size_of};
 
@@ -49,12 +56,16 @@ use crate::arena::Directory;
 use crate::count::WatchedCount;
 use crate::first::{OwnerLock, ResultSlot};
 use crate::lane::{LaneHead, Slot};
+use crate::skips::Skips;
 use crate::steps::step;
 use crate::stop::StopFlag;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::wait::Doorbell;
 
-pub use crate::link_name::{LINK_NAME_BYTES, LinkName};
+pub use about::{About, Stage};
+
+pub use crate::link_name::{LINK_NAME_BYTES, LinkName, NOTE_BYTES, Note};
+pub use setup::{Progress, Setup, SetupPlace};
 
 /// The first eight bytes of a control segment.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"forkyard");
@@ -90,6 +101,8 @@ pub struct Header {
     pub awake: Line<AtomicU32>,
     /// The lock of the lock protocols.
     pub lock: Line<OwnerLock>,
+    /// What the pool says about itself.
+    pub about: About,
 }
 
 /// What a worker is about, as it says itself.
@@ -106,6 +119,14 @@ pub enum Phase {
     OtherBuild = 3,
     /// Refused to work: could not connect the copy path.
     NoLink = 4,
+    /// Refused to work: could not set itself up as the pool was told.
+    NotSetUp = 5,
+    /// Is in the pool's initializer.
+    Initializing = 6,
+    /// The initializer failed.
+    NotInitialized = 7,
+    /// Refused to work: what was to be loaded before it was forked was not.
+    NotPreloaded = 8,
 }
 
 impl Phase {
@@ -116,6 +137,10 @@ impl Phase {
             2 => Self::Leaving,
             3 => Self::OtherBuild,
             4 => Self::NoLink,
+            5 => Self::NotSetUp,
+            6 => Self::Initializing,
+            7 => Self::NotInitialized,
+            8 => Self::NotPreloaded,
             _ => Self::Empty,
         }
     }
@@ -138,6 +163,8 @@ pub struct Orders {
     /// Resident memory, in KiB, beyond which the worker is to be replaced, and tells its memory
     /// after tasks; 0: however much.
     pub most_rss_kib: AtomicU32,
+    /// Messages sent to this process, less those taken back.
+    pub sent: AtomicU64,
 }
 
 /// What the worker says about itself, rarely.
@@ -195,6 +222,8 @@ pub struct Counters {
     pub begun: AtomicU64,
     /// Clock ticks when the last message begun was taken: its age, while it runs.
     pub started: AtomicU64,
+    /// Messages finished: it is at work while that is less than `begun`.
+    pub finished: AtomicU64,
 }
 
 /// The copy path's flow: what the worker took out of its pipe and put into the other.
@@ -207,6 +236,18 @@ pub struct Pipes {
     pub sent: WatchedCount,
     /// Window cost of the packets received.
     pub received_cost: AtomicU64,
+}
+
+/// What the supervisor asks of single messages. A line of its own: tasks look at the flag, and
+/// as long as nobody is stopped it stays in their processor's cache.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Stops {
+    /// Stops the message of that number, and those before it, but for searches, which look at
+    /// the header's flag.
+    pub flag: StopFlag,
+    /// On the copy path: the messages that are not to be run.
+    pub skips: Skips,
 }
 
 /// One worker's page.
@@ -225,6 +266,14 @@ pub struct WorkerPage {
     pub link: LinkName,
     /// Shared path: a line by the supervisor, one by both, one by the worker.
     pub lane: LaneHead,
+    /// By the supervisor, rarely.
+    pub stops: Stops,
+    /// By the worker, when its tasks say how far they are.
+    pub progress: Progress,
+    /// By the supervisor, before the worker starts.
+    pub setup: Setup,
+    /// By the worker, when it cannot start: why.
+    pub note: Note,
 }
 
 impl WorkerPage {
@@ -255,8 +304,10 @@ impl WorkerPage {
             &c.mark,
             &c.begun,
             &c.started,
+            &c.finished,
             &self.pipes.received_cost,
             &self.orders.taken,
+            &self.orders.sent,
         ];
         for word in words {
             step();
@@ -264,6 +315,9 @@ impl WorkerPage {
         }
         self.pipes.received.reset();
         self.pipes.sent.reset();
+        self.stops.flag.reset();
+        self.stops.skips.reset();
+        self.reset_setup();
     }
 }
 
@@ -292,7 +346,8 @@ const _: () = {
     assert!(offset_of!(Header, doorbell) == 0x0080);
     assert!(offset_of!(Header, awake) == 0x00c0);
     assert!(offset_of!(Header, lock) == 0x0100);
-    assert!(size_of::<Header>() == 0x0140);
+    assert!(offset_of!(Header, about) == 0x0140);
+    assert!(size_of::<Header>() == 0x0280);
     assert!(RESULT_AT == 0x1000);
     assert!(RESULT_AT + size_of::<ResultSlot>() <= DIRECTORY_AT);
     assert!(DIRECTORY_AT == 0x2000);
@@ -304,6 +359,10 @@ const _: () = {
     assert!(offset_of!(WorkerPage, pipes) == 0x0100);
     assert!(offset_of!(WorkerPage, link) == 0x0140);
     assert!(offset_of!(WorkerPage, lane) == 0x0240);
+    assert!(offset_of!(WorkerPage, stops) == 0x0300);
+    assert!(offset_of!(WorkerPage, progress) == 0x0340);
+    assert!(offset_of!(WorkerPage, setup) == 0x0380);
+    assert!(offset_of!(WorkerPage, note) == 0x03c0);
     assert!(size_of::<LaneHead>() == 0xc0);
     assert!(size_of::<WorkerPage>() == 0x1000);
     assert!(align_of::<WorkerPage>() == PAGE);
@@ -324,7 +383,10 @@ pub const LAYOUT_HASH: u64 = {
         crate::lane::INLINE_BYTES,
         crate::first::RESULT_BYTES,
     ];
-    hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), fields::PAGE)
+    hash(
+        hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), about::ABOUT),
+        fields::PAGE,
+    )
 };
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
@@ -366,6 +428,12 @@ impl Vitals {
     pub fn phase(&self) -> Phase {
         // Acquire pairs with the Release in `enter`: what was written before is seen.
         Phase::of(self.phase.load(Ordering::Acquire))
+    }
+
+    /// The same, for a process that has the page mapped for reading only.
+    pub(crate) fn seen_phase(&self) -> Phase {
+        // Relaxed: it is shown, and nothing is read for it.
+        Phase::of(self.phase.load(Ordering::Relaxed))
     }
 
     /// Says so.

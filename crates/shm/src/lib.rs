@@ -30,11 +30,14 @@ pub mod lane;
 pub mod layout;
 #[cfg(not(loom))]
 mod link_name;
+#[cfg(not(loom))]
+pub mod look;
 #[cfg(all(test, loom))]
 mod model;
 mod owner;
 #[cfg(not(loom))]
 mod packed;
+mod skips;
 pub mod state;
 mod steps;
 pub mod stop;
@@ -45,6 +48,7 @@ pub use check::{CheckEvery, Checker};
 pub use count::WatchedCount;
 pub use first::{Protocol, ResultSlot};
 pub use owner::{MAX_WORKERS, OwnerIndex};
+pub use skips::{SKIPS, Skips};
 #[doc(hidden)]
 pub use steps::step;
 pub use stop::{Round, StopFlag};

@@ -10,17 +10,23 @@ use crate::sync::{AtomicU64, Ordering};
 /// The number of a round, tagged on everything that belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
-pub struct Round(u32);
+pub struct Round(u64);
 
 impl Round {
     /// The round with this number; the first is 1.
     pub fn from_number(number: u32) -> Self {
+        Self(u64::from(number))
+    }
+
+    /// The round of a worker's message with this number, of which there are more than there are
+    /// searches; the first is 1. That of `u64::MAX` is stopped only for ever.
+    pub fn of_message(number: u64) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Its number; of a message, the lower half of it.
     pub fn number(self) -> u32 {
-        self.0
+        self.0 as u32
     }
 }
 
@@ -75,7 +81,7 @@ impl StopFlag {
         step();
         let number = self.armed.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         match u32::try_from(number) {
-            Ok(number) => Round(number),
+            Ok(number) => Round::from_number(number),
             Err(_) => panic!("a stop flag has 2^32 - 1 rounds; build a new pool"),
         }
     }
@@ -85,10 +91,8 @@ impl StopFlag {
         step();
         // Release: a reader that sees the flag up and then fences with Acquire sees what the
         // raiser did before. Readers that only stop need no more than Relaxed.
-        let before = self
-            .stopped
-            .fetch_max(u64::from(round.0), Ordering::Release);
-        before < u64::from(round.0)
+        let before = self.stopped.fetch_max(round.0, Ordering::Release);
+        before < round.0
     }
 
     /// Stops every round, also those not yet armed. For aborting; there is no way back.
@@ -101,7 +105,15 @@ impl StopFlag {
     #[inline(always)]
     pub fn is_raised(&self, round: Round) -> bool {
         // Relaxed: stopping is a hint to leave; data travels by other words.
-        self.stopped.load(Ordering::Relaxed) >= u64::from(round.0)
+        self.stopped.load(Ordering::Relaxed) >= round.0
+    }
+
+    /// As in fresh memory, when nobody else is attached.
+    pub fn reset(&self) {
+        for word in [&self.stopped, &self.armed] {
+            step();
+            word.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Whether the flag stops every round.
@@ -134,6 +146,18 @@ mod tests {
         flag.raise(two);
         assert!(!flag.raise(one));
         assert!(flag.is_raised(two));
+    }
+
+    #[test]
+    fn messages_beyond_32_bits_are_told_apart() {
+        let flag = StopFlag::new();
+        let late = Round::of_message(1 << 32);
+        flag.raise(late);
+        assert!(flag.is_raised(late));
+        assert!(!flag.is_raised(Round::of_message((1 << 32) + 1)));
+        assert!(!flag.is_raised(Round::of_message(u64::MAX)));
+        flag.reset();
+        assert!(!flag.is_raised(Round::of_message(1)));
     }
 
     #[test]

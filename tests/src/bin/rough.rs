@@ -10,7 +10,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use forkyard::Pool;
+use forkyard::{Manager, Pool};
 use serde_bytes::ByteBuf;
 use tests::{census, gate};
 
@@ -37,6 +37,8 @@ fn main() {
         .start_method(word().parse().expect("a start method"));
     match scenario.as_str() {
         "fork" => forked(&builder.build().expect("a pool")),
+        "manager" => forked_manager(&builder),
+        "fork-global" => forked_global(),
         "interrupts" => interrupted(&builder),
         other => panic!("there is no scenario {other:?}"),
     }
@@ -47,6 +49,41 @@ fn works(pool: &Pool) {
     for (n, result) in (0..).zip(pool.map(|n: u64| n + 1, 0..2000)) {
         assert_eq!(result, Ok(n + 1));
     }
+}
+
+/// The global pool is each process's own: a child that the program itself forks gets another.
+fn forked_global() {
+    works(Pool::global());
+    let child = fork();
+    if child == 0 {
+        works(Pool::global());
+        let workers = Pool::global().timings();
+        let pids: Vec<String> = workers.iter().map(|row| row.pid.to_string()).collect();
+        gate::say("child", pids.join(" "));
+        gate::wait("seen");
+        // As any process that ends with the pool in its hands.
+        _exit(0)
+    }
+    let theirs = gate::hear("child");
+    let ours = Pool::global().timings();
+    assert!(!theirs.is_empty());
+    for pid in theirs
+        .split(' ')
+        .map(|pid| pid.parse::<i32>().expect("a pid"))
+    {
+        assert!(ours.iter().all(|row| row.pid != pid));
+    }
+    gate::say("seen", "");
+    works(Pool::global());
+    tests::until(
+        "the child's segments are gone",
+        tests::patience::LIVENESS,
+        || {
+            census::segments_of(child.cast_unsigned())
+                .is_empty()
+                .then_some(())
+        },
+    );
 }
 
 /// A child that the program itself forks drops its copies; nothing of it is the parent's.
@@ -80,6 +117,28 @@ fn forked(pool: &Pool) {
     drop(others);
     assert_eq!(handle.join(), Ok(5));
     works(pool);
+}
+
+/// A child that the program itself forks calls by lines of its own, at the same time as its
+/// parent does, and ends nothing.
+fn forked_manager(builder: &forkyard::PoolBuilder) {
+    let manager = Manager::start_on(builder.clone(), |n: u64| n, 1).expect("a manager");
+    let echo = |manager: &Manager<u64>, from: u64| {
+        (from..from + 500).all(|n| manager.call(|_, n: u64| n, n) == Ok(n))
+    };
+    assert!(echo(&manager, 0), "a line is kept");
+    let child = fork();
+    if child == 0 {
+        let is_right = echo(&manager, 1000);
+        // SAFETY: this process is a copy; its parent's manager is not reached by it again.
+        let copy = unsafe { std::ptr::read(&manager) };
+        drop(copy);
+        gate::say("child", is_right);
+        _exit(0)
+    }
+    assert!(echo(&manager, 2000));
+    assert_eq!(gate::hear("child"), "true");
+    assert!(echo(&manager, 3000));
 }
 
 /// Everything that a pool does, in a storm of signals that interrupt system calls.

@@ -15,7 +15,7 @@ struct Input {
     pages: Vec<Scribble>,
 }
 
-const HEADER_BYTES: usize = 0x140;
+const HEADER_BYTES: usize = 0x280;
 
 pub(super) fn run(bytes: &[u8]) {
     let Ok(input) = Unstructured::new(bytes).arbitrary::<Input>() else {
@@ -59,7 +59,7 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 /// Gives `memory`, which may be cut short, the header of a sound segment.
-fn make(memory: &PeerMemory, shape: Shape) {
+pub(super) fn make(memory: &PeerMemory, shape: Shape) {
     let identity = Identity {
         supervisor_pid: 1,
         supervisor_start: 2,

@@ -18,6 +18,7 @@ mod framing;
 mod lane;
 mod machine;
 mod memory;
+mod onlooker;
 mod park;
 pub mod random;
 mod result;
@@ -51,6 +52,7 @@ targets! {
     arena: arena::run, 300;
     descriptor: arena::descriptors, 800;
     control: control::run, 8_000;
+    onlooker: onlooker::run, 400;
     result_slot: result::run, 20_000;
     queue: state::queue, 8_000;
     state_words: state::words, 8_000;

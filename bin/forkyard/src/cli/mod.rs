@@ -1,5 +1,6 @@
 //! The command line.
 
+mod inspect;
 mod run;
 mod values;
 mod workload;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use inspect::{InspectArgs, Target};
 pub(crate) use run::RunArgs;
 
 use crate::exit;
@@ -50,6 +52,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         list: bool,
     },
+    /// Show what a pool and its workers are doing, without disturbing them
+    ///
+    /// Reads the pool's shared memory, from any terminal of the same user. Where the pool is that
+    /// of `forkyard run`, SIGUSR1 has that command print the same table.
+    Inspect(InspectArgs),
     /// Remove shared memory that pools left behind when everything was killed at once
     ///
     /// Every pool does this when it starts. Memory of living pools is never touched.

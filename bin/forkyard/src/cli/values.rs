@@ -47,6 +47,17 @@ pub(crate) fn microseconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(us / 1e6).map_err(|_| explain())
 }
 
+/// A time in seconds, which may have a fraction: from a twentieth to an hour.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    let explain = || "write seconds from 0.05 to 3600, such as 1 or 0.5".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| explain())?;
+    if (0.05..=3600.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(explain())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +74,14 @@ mod tests {
         assert_eq!(microseconds("0"), Ok(Duration::ZERO));
         for bad in ["-1", "NaN", "inf", "x", "1e300"] {
             assert!(microseconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["0", "0.01", "3601", "-1", "NaN", "inf", "x"] {
+            assert!(interval(bad).is_err(), "{bad}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod clean;
 mod documents;
+mod inspect;
 mod run;
 
 use crate::cli::{Cli, Verb};
@@ -13,6 +14,7 @@ pub(crate) fn execute(cli: Cli) -> Exit {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Workloads { list } => ended(documents::workloads(list)),
+        Verb::Inspect(args) => inspect::inspect(&args),
         Verb::Clean { dry_run } => clean::clean(dry_run),
         Verb::Completions { shell } => ended(documents::completions(shell)),
         Verb::Man { dir: None } => ended(documents::man()),

@@ -93,6 +93,12 @@ pub(crate) fn start(args: &[impl AsRef<OsStr>]) -> Running {
     Running(Some(child.expect("the command starts")))
 }
 
+/// Starts the command with standard error in a file, to be read while it runs.
+pub(crate) fn start_telling(args: &[impl AsRef<OsStr>], stderr: std::fs::File) -> Running {
+    let child = command(args).stderr(stderr).spawn();
+    Running(Some(child.expect("the command starts")))
+}
+
 /// Runs the command to its end.
 pub(crate) fn run(args: &[impl AsRef<OsStr>]) -> Run {
     finish(start(args))

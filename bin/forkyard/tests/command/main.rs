@@ -5,4 +5,5 @@ mod common;
 mod ending;
 mod hash_files;
 mod help;
+mod inspect;
 mod workloads;

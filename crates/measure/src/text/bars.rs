@@ -11,7 +11,7 @@ use crate::units::percent;
 const LONGEST: usize = 60;
 
 /// Each stage with its character and colour. The characters differ enough to be read without.
-const STAGES: [(&str, char, AnsiColor); 10] = [
+pub(crate) const STAGES: [(&str, char, AnsiColor); 10] = [
     ("start-up", '▒', AnsiColor::Magenta),
     ("wait", '░', AnsiColor::BrightBlack),
     ("decode", '▞', AnsiColor::Blue),
@@ -106,7 +106,7 @@ fn parts_ns(process: &ProcessTimings) -> [u64; STAGES.len()] {
 }
 
 /// Shares `cells` out by the largest remainder, so that they add up.
-fn share_out(parts: &[u64; STAGES.len()], cells: usize) -> [usize; STAGES.len()] {
+pub(crate) fn share_out(parts: &[u64; STAGES.len()], cells: usize) -> [usize; STAGES.len()] {
     let mut widths = [0; STAGES.len()];
     let all: u128 = parts.iter().map(|&part| u128::from(part)).sum();
     if all == 0 {

@@ -87,6 +87,15 @@ impl TickScale {
         })
     }
 
+    /// The scale of ticks that are nanoseconds.
+    #[must_use]
+    pub const fn of_nanoseconds() -> Self {
+        Self {
+            anchor: Anchor { ticks: 0, ns: 0 },
+            ns_per_tick: 1 << SHIFT,
+        }
+    }
+
     /// The length of `span` ticks in nanoseconds.
     #[inline]
     #[must_use]
@@ -145,5 +154,6 @@ mod tests {
         assert_eq!(scale.ticks_to_ns(10), 5);
         assert_eq!(scale.to_ns_at(1_010), 50_005);
         assert_eq!(scale.to_ns_at(990), 49_995);
+        assert_eq!(TickScale::of_nanoseconds().to_ns_at(990), 990);
     }
 }

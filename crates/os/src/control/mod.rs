@@ -5,6 +5,7 @@
 
 mod children;
 mod either;
+mod handing;
 mod socket;
 
 pub use children::ChildEvents;

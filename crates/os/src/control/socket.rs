@@ -89,6 +89,18 @@ impl ControlSocket {
         Ok(message)
     }
 
+    pub(super) fn send_rest(&self, rest: &[u8]) -> Result<(), ControlError> {
+        (&self.0)
+            .write_all(rest)
+            .map_err(closed_or("send on the control line"))
+    }
+
+    pub(super) fn recv_rest(&self, rest: &mut [u8]) -> Result<(), ControlError> {
+        (&self.0)
+            .read_exact(rest)
+            .map_err(closed_or("receive on the control line"))
+    }
+
     /// Whether the other side is gone and nothing it sent is left to read. For a socket that polls as readable.
     pub(super) fn is_at_end(&self) -> bool {
         let mut byte = [0];

@@ -1,6 +1,6 @@
 //! The program file, by what the file system says of it.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 
 use crate::OsError;
@@ -22,6 +22,14 @@ pub fn identity() -> Result<ExeIdentity, OsError> {
     super::platform::metadata()
         .map(|meta| ExeIdentity::of(&meta))
         .map_err(|error| OsError::new("look at the running program's file", error))
+}
+
+/// The file that the calling process runs, to be read.
+///
+/// # Errors
+/// When it may be executed and not read; on macOS also when it was moved since.
+pub fn open() -> Result<File, OsError> {
+    super::platform::open().map_err(|error| OsError::new("read the running program's file", error))
 }
 
 impl ExeIdentity {

@@ -1,4 +1,5 @@
-//! Which program file the calling process runs, so that two processes can tell whether they are of one build.
+//! Which program file the calling process runs, so that two processes can tell whether they are of one build; and what
+//! of it runs before `main`.
 
 mod identity;
 
@@ -11,4 +12,4 @@ use linux as platform;
 #[cfg(target_os = "macos")]
 use macos as platform;
 
-pub use identity::{ExeIdentity, identity};
+pub use identity::{ExeIdentity, identity, open};

@@ -1,5 +1,6 @@
-//! What the system allows: room for shared memory, and open files.
+//! What the system allows: room for shared memory, and open files; and what a process allows itself.
 
+mod set;
 mod shared;
 
 #[cfg(target_os = "linux")]
@@ -11,4 +12,5 @@ pub use linux::shm_free;
 #[cfg(target_os = "macos")]
 pub use macos::shm_free;
 
+pub use set::{Limit, LimitError, set_limit, set_nice};
 pub use shared::{ShmSpace, open_files};

@@ -4,6 +4,7 @@
 //! [`fork`] for births, at [`reap`] and [`Exit`] for deaths.
 
 mod birth;
+mod environment;
 mod exit;
 mod fork;
 mod pid;
@@ -22,11 +23,14 @@ use linux as platform;
 use macos as platform;
 
 pub use birth::Birth;
+pub use environment::{BadVariable, Environment};
 pub use exit::{EXIT_BYTES, Exit, ExitCause};
 pub use fork::{ForkError, Forked, fork};
-pub use pid::{Pid, is_alive};
+pub use pid::{Pid, is_alive, user_id};
 pub use platform::{set_name, start_time, thread_count};
 pub use reap::{reap, reap_any, reap_blocking};
 pub use signal::{Signal, kill, kill_self};
-pub use spawn::{SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control};
+pub use spawn::{
+    SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control, spawn_self_with_stderr,
+};
 pub use worker::{become_worker, exit_now};

@@ -53,6 +53,12 @@ pub fn is_alive(pid: Pid) -> bool {
     !super::platform::has_ended(pid)
 }
 
+/// The user as whom the calling process acts.
+#[must_use]
+pub fn user_id() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

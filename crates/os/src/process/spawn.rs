@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 
-use super::{Pid, platform};
+use super::{Environment, Pid, platform};
 use crate::OsError;
 use crate::control::ControlSocket;
 
@@ -34,7 +34,7 @@ pub enum SpawnError {
     Os(#[from] OsError),
 }
 
-/// Starts the running program once more with `env` added to the environment, [`WORKER_ARG`] as its only argument,
+/// Starts the running program once more, in `environment` with `env` added, [`WORKER_ARG`] as its only argument,
 /// nothing on standard input, this process's output and error output, and a process group of its own. The caller
 /// reaps it with [`super::reap`].
 ///
@@ -44,8 +44,20 @@ pub enum SpawnError {
 ///
 /// # Errors
 /// [`SpawnError::ProcessLimit`], [`SpawnError::NoMemory`], [`SpawnError::NoProgram`], or what else the system says.
-pub fn spawn_self(env: &[(&str, &str)]) -> Result<Pid, SpawnError> {
-    spawn(env, Stdio::null())
+pub fn spawn_self(env: &[(&str, &str)], environment: &Environment) -> Result<Pid, SpawnError> {
+    spawn(env, environment, Stdio::null(), Stdio::inherit())
+}
+
+/// As [`spawn_self`], with `stderr` as the child's standard error from its first instruction on.
+///
+/// # Errors
+/// As [`spawn_self`].
+pub fn spawn_self_with_stderr(
+    env: &[(&str, &str)],
+    environment: &Environment,
+    stderr: OwnedFd,
+) -> Result<Pid, SpawnError> {
+    spawn(env, environment, Stdio::null(), Stdio::from(stderr))
 }
 
 /// As [`spawn_self`], with `control` as the child's standard input, where [`ControlSocket::from_stdin`] finds it. So the
@@ -55,21 +67,31 @@ pub fn spawn_self(env: &[(&str, &str)]) -> Result<Pid, SpawnError> {
 /// As [`spawn_self`]; the socket is closed then.
 pub fn spawn_self_with_control(
     env: &[(&str, &str)],
+    environment: &Environment,
     control: ControlSocket,
 ) -> Result<Pid, SpawnError> {
-    spawn(env, Stdio::from(OwnedFd::from(control)))
+    let stdin = Stdio::from(OwnedFd::from(control));
+    spawn(env, environment, stdin, Stdio::inherit())
 }
 
-fn spawn(env: &[(&str, &str)], stdin: Stdio) -> Result<Pid, SpawnError> {
+fn spawn(
+    env: &[(&str, &str)],
+    environment: &Environment,
+    stdin: Stdio,
+    stderr: Stdio,
+) -> Result<Pid, SpawnError> {
     let program = platform::program().map_err(|error| translate(&error))?;
     let arg0 = std::env::args_os()
         .next()
         .unwrap_or_else(|| program.clone().into());
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    environment.apply_to(&mut command);
+    let child = command
         .arg0(arg0)
         .arg(WORKER_ARG)
         .envs(env.iter().copied())
         .stdin(stdin)
+        .stderr(stderr)
         .process_group(0)
         .spawn()
         .map_err(|error| translate(&error))?;

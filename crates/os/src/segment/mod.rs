@@ -12,6 +12,7 @@ mod extent;
 mod name;
 mod object;
 mod sweep;
+mod view;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -29,6 +30,7 @@ pub use extent::Extent;
 pub use name::{MAX_CHILDREN, SegmentName};
 pub use object::unlink;
 pub use sweep::{Leftover, leftovers, sweep, unlink_pool};
+pub use view::{SegmentView, living};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,8 @@
-//! Peak memory on macOS.
+//! Memory on macOS.
+
+use std::mem;
+
+use crate::process::Pid;
 
 /// The most resident memory, in bytes, that the calling process has had.
 #[must_use]
@@ -6,27 +10,24 @@ pub fn peak_rss_bytes() -> u64 {
     maxrss_bytes(&super::get())
 }
 
-/// The resident memory, in bytes, that the calling process has now; zero when the system does not tell.
+/// The resident memory of a process in bytes, with what it has mapped of memory that it shares; `None` when no such
+/// process is there, or it is not ours to see. The process does not notice.
 #[must_use]
-pub fn resident_bytes() -> u64 {
+pub fn rss_bytes(pid: Pid) -> Option<u64> {
     // SAFETY: a proc_taskinfo is integers only, so zeros are a value of it.
-    let mut info: libc::proc_taskinfo = unsafe { std::mem::zeroed() };
+    let mut info: libc::proc_taskinfo = unsafe { mem::zeroed() };
     let size = size_of::<libc::proc_taskinfo>();
     // SAFETY: the buffer is live, of the given size, and this flavor fills it with a proc_taskinfo.
     let filled = unsafe {
         libc::proc_pidinfo(
-            libc::getpid(),
+            pid.as_raw(),
             libc::PROC_PIDTASKINFO,
             0,
             (&raw mut info).cast(),
             i32::try_from(size).unwrap_or(0),
         )
     };
-    if usize::try_from(filled) == Ok(size) {
-        info.pti_resident_size
-    } else {
-        0
-    }
+    (usize::try_from(filled) == Ok(size)).then_some(info.pti_resident_size)
 }
 
 /// `ru_maxrss` in bytes: macOS counts bytes.

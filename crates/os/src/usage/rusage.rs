@@ -56,5 +56,7 @@ mod tests {
         let usage = super::rusage_self();
         assert!(usage.minor_faults > 0);
         assert!(crate::usage::peak_rss_bytes() > 100_000);
+        let now = crate::usage::rss_bytes(crate::process::Pid::current());
+        assert!(now.expect("it runs") > 100_000);
     }
 }

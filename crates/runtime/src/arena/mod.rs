@@ -1,9 +1,11 @@
 //! Values that live in shared memory and are not copied when they are sent.
 //!
 //! `owned` says how a value moves, `shared` how it is read by many, `payload` what can lie
-//! there, `place` how it crosses, `wait` what is done when there is no room.
+//! there, `place` how it crosses, `lent` what is there for the time of one call, `wait` what is
+//! done when there is no room.
 
 mod error;
+mod lent;
 mod owned;
 mod payload;
 mod place;
@@ -26,6 +28,7 @@ pub use forkyard_shm::arena::ArenaStats;
 pub(crate) use forkyard_shm::arena::{
     Arena as RawArena, ArenaId, Block, BlockMut, Descriptor, Offer,
 };
+pub(crate) use lent::{Lendable, Part, Reading};
 pub use owned::Owned;
 pub(crate) use owned::Promise;
 pub use payload::{Payload, Plain};

@@ -27,7 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::payload::Plain;
 use super::place::{self, Place};
 use super::shared::Shared;
-use super::{BlockMut, Payload};
+use super::{BlockMut, Lendable, Payload};
 use crate::packing::{Attached, attach};
 
 /// Plain data in shared memory that this process alone may read and write: a slice `[T]`, or
@@ -56,7 +56,7 @@ use crate::packing::{Attached, attach};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Owned<T: ?Sized> {
-    /// `None` only while it is dropped or becomes something else.
+    /// `None` only while it is dropped, becomes something else, or is lent.
     block: Option<BlockMut>,
     promise: OnceLock<Promise>,
     of: PhantomData<T>,
@@ -93,6 +93,19 @@ impl<T: ?Sized> Owned<T> {
             Some(block) => block,
             None => unreachable!("{NOT_EMPTY}"),
         }
+    }
+}
+
+impl<T: ?Sized> Lendable for Owned<T> {
+    fn take_block(&mut self) -> BlockMut {
+        match self.block.take() {
+            Some(block) => block,
+            None => unreachable!("{NOT_EMPTY}"),
+        }
+    }
+
+    fn put_back(&mut self, block: BlockMut) {
+        self.block = Some(block);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Building a pool.
 
 mod lifecycle;
+mod process;
+mod stderr;
+mod tasks;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -16,13 +19,17 @@ use forkyard_shm::layout::Shape;
 use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
 
 use crate::bootstrap::identity;
-use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, enlist};
+use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, Terms, enlist};
 use crate::error::BuildError;
 use crate::reaper::Reaper;
 use crate::start::{EXIT_SKIPPED_INIT, Starter};
+use crate::witness::{Witness, WorkerStderr};
 use crate::zygotes::Zygotes;
-use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped};
+use crate::{ChunkSize, Pool, StartMethod, Transport, init, mapped, stats, trace};
+
 pub(crate) use lifecycle::Lifecycle;
+pub use process::Pinning;
+use process::ProcessSettings;
 
 /// Slots in each lane: deep enough that a supervisor that was woken at half finds work left.
 const SLOTS: u32 = 1024;
@@ -38,6 +45,8 @@ pub(crate) struct Options {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) bytes_ahead: u64,
     pub(crate) check_every: CheckEvery,
+    /// For tasks that have none of their own.
+    pub(crate) terms: Terms,
 }
 
 impl Options {
@@ -60,6 +69,9 @@ pub struct PoolBuilder {
     lifecycle: Lifecycle,
     arena_limit: u64,
     arena_advice: Advice,
+    terms: Terms,
+    process: ProcessSettings,
+    stderr: WorkerStderr,
 }
 
 impl Default for PoolBuilder {
@@ -74,6 +86,9 @@ impl Default for PoolBuilder {
             lifecycle: Lifecycle::default(),
             arena_limit: 0,
             arena_advice: Advice::default(),
+            terms: Terms::default(),
+            process: ProcessSettings::default(),
+            stderr: WorkerStderr::default(),
         }
     }
 }
@@ -156,7 +171,8 @@ impl PoolBuilder {
             // once, and here nothing more may happen.
             exit_now(EXIT_SKIPPED_INIT);
         }
-        if self.start_method != StartMethod::Fork && !init::was_called() {
+        mapped::keep_before_main();
+        if self.start_method != StartMethod::Fork && init::entry().is_none() {
             return Err(BuildError::MissingInit);
         }
         let workers = self
@@ -171,9 +187,22 @@ impl PoolBuilder {
                 limit: MAX_WORKERS,
             });
         }
+        let levels = self.process.levels()?;
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;
         let core = Arc::new(self.make_core(workers, watch.waker())?);
+        match self.process.keep(&core, levels) {
+            Ok(kept) => core.set_up(kept),
+            Err(error) => {
+                core.starter.end();
+                return Err(error);
+            }
+        }
         enlist(&core);
+        if let Starter::Zygote(zygotes) = &core.starter {
+            for pid in zygotes.pids() {
+                trace::zygote_started(&core, pid.as_raw());
+            }
+        }
         let reaper = Reaper::new(Arc::clone(&core), watch);
         let waker = reaper.waker();
         let thread = std::thread::Builder::new()
@@ -188,7 +217,10 @@ impl PoolBuilder {
             })?;
         let pool = Pool::new(core, waker, thread);
         match await_workers(&pool) {
-            None => Ok(pool),
+            None => {
+                trace::built(pool.core());
+                Ok(pool)
+            }
             Some(error) => {
                 pool.abort(Duration::ZERO);
                 Err(error)
@@ -209,6 +241,12 @@ impl PoolBuilder {
         }
         let memory = mapped::PoolMemory::create(shape, identity())?;
         let control = *memory.control();
+        stats::introduce(
+            &control,
+            self.process.name(),
+            self.start_method,
+            self.transport,
+        );
         let starter = self.make_starter(memory.name(), &control)?;
         let arena = mapped::attach_arena(&control, memory.name(), OwnerIndex::SUPERVISOR);
         let directory = mapped::directory(&control);
@@ -233,6 +271,7 @@ impl PoolBuilder {
             start_timeout: self.start_timeout,
             lifecycle: self.lifecycle.clone(),
             check_every: self.check_every,
+            terms: self.terms,
             bytes_ahead: (BYTES_AHEAD * workers as u64).min(shm_share),
         };
         Ok(Core::new(
@@ -241,21 +280,27 @@ impl PoolBuilder {
             options,
             starter,
             seats,
+            Witness::new(self.stderr, workers),
             waker,
         ))
     }
 
     fn make_starter(&self, name: &SegmentName, control: &Control) -> Result<Starter, BuildError> {
+        let environment = self.process.environment(self.start_method)?;
+        let preparation = self.process.preparation(self.start_method, &environment);
         match self.start_method {
             StartMethod::Spawn => Ok(Starter::Spawn {
                 segment: name.as_str().to_owned(),
+                environment,
             }),
             StartMethod::Fork => {
                 // What lies in the buffer would be written once by each process.
                 let _ = std::io::stdout().flush();
-                Zygotes::forked(name, control).map(Starter::Zygote)
+                Zygotes::forked(name, control, &preparation).map(Starter::Zygote)
             }
-            StartMethod::ForkServer => Zygotes::executed(name).map(Starter::Zygote),
+            StartMethod::ForkServer => {
+                Zygotes::executed(name, preparation.preload, environment).map(Starter::Zygote)
+            }
         }
     }
 }

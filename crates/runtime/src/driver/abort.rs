@@ -7,6 +7,7 @@ use super::{Core, Driver, PoolPhase};
 use crate::error::TaskError;
 use crate::life::Event;
 use crate::parcel::Ready;
+use crate::trace;
 
 impl Driver {
     /// Ends the pool without finishing its work. Results that are there are kept.
@@ -19,6 +20,10 @@ impl Driver {
         }
         self.poll(core);
         core.control.header().stop.0.raise_for_ever();
+        for seat in &mut self.seats {
+            seat.stop = None; // all are stopped now
+            core.control.page(seat.index).stops.flag.raise_for_ever();
+        }
         for Ready { ticket, .. } in std::mem::take(&mut self.pending) {
             self.refuse(ticket, TaskError::Aborted);
         }
@@ -34,5 +39,7 @@ impl Driver {
             }
         }
         self.tell(core, Event::Abort);
+        self.note_change(core);
+        trace::aborted(core, grace);
     }
 }

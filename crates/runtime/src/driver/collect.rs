@@ -1,6 +1,7 @@
 //! Taking results.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use forkyard_shm::arena::Descriptor;
 use forkyard_shm::lane::Where;
@@ -14,9 +15,10 @@ use crate::error::TaskError;
 use crate::life::Event;
 use crate::parcel::Parcel;
 use crate::sink::DESCRIPTOR_BYTES;
+use crate::trace;
 
 /// Why no more results of a batch are taken from a worker.
-enum Stop {
+pub(super) enum Stop {
     /// Its next message is of another batch, or it has none.
     BatchEnds,
     /// The next result is not there yet.
@@ -62,6 +64,13 @@ impl Driver {
             return;
         }
         self.tell(core, Event::Ready(index));
+        if self.seats[index].phase != SeatPhase::Up {
+            return; // too late
+        }
+        trace::worker_ready(core, &self.seats[index]);
+        if self.has_terms {
+            core.look_by(self, Instant::now()); // what it was sent before begins now
+        }
         let is_well = |seat: &Seat| {
             !matches!(
                 seat.phase,
@@ -80,7 +89,11 @@ impl Driver {
         // Those of one batch after those of another; most of the time there is one.
         while let Some(oldest) = self.seats[index].in_flight.front() {
             let key = oldest.ticket.batch;
-            let (count, stop) = self.take_of_batch(core, index, key);
+            let (count, stop) = if self.seats[index].careful {
+                self.take_carefully(core, index)
+            } else {
+                self.take_of_batch(core, index, key)
+            };
             taken += count;
             match stop {
                 Stop::BatchEnds => {}
@@ -107,6 +120,7 @@ impl Driver {
     /// Takes results of one worker as long as they are of this batch. Returns how many, and why
     /// it stopped.
     fn take_of_batch(&mut self, core: &Core, index: usize, key: u32) -> (usize, Stop) {
+        let traced = trace::tasks();
         let seat = &mut self.seats[index];
         let mut batch = self.batches.get_mut(key as usize);
         let mut replies = match &mut batch {
@@ -130,6 +144,9 @@ impl Driver {
                     reply.worker = index as u32;
                     seat.in_flight.pop_front();
                     taken += 1;
+                    if traced {
+                        trace::taken(core, seat, &ticket);
+                    }
                     let is_more = reply.parcel.is_more_than_bytes();
                     let sound = !is_more || receive(core, &mut reply.parcel);
                     seat.keeps |= is_more && reply.parcel.is_kept_by_its_worker();
@@ -191,7 +208,7 @@ fn undo(replies: Option<&mut Bulk<Reply>>) {
 /// Makes a received message ours: what it has in blocks, and the blocks that it speaks of or
 /// moves, while the sender still keeps them. Otherwise it says why not, and `false`.
 #[cold]
-fn receive(core: &Core, parcel: &mut Parcel) -> bool {
+pub(super) fn receive(core: &Core, parcel: &mut Parcel) -> bool {
     match resolve_all(core, parcel) {
         Ok(()) => true,
         Err(fault) => {

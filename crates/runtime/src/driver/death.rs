@@ -13,16 +13,17 @@ use std::sync::atomic::Ordering;
 use forkyard_os::clock::now_ns;
 use forkyard_os::process::Exit;
 use forkyard_shm::first::settle;
-use forkyard_shm::layout::Phase;
 use forkyard_wire::packets::PACKET_BYTES;
 
+use super::careful::NOBODY;
 use super::link::{OVERWRITTEN, Remains};
-use super::{Core, Driver, SeatPhase, StartFailure};
+use super::stop::Stopping;
+use super::{Core, Driver, LastWords, SeatPhase, StartFailure};
 use crate::error::{TaskError, WorkerDeath};
 use crate::life::{Event, Yield};
 use crate::parcel::{Parcel, Ready};
 use crate::start::OsPark;
-use crate::{mapped, timings};
+use crate::{mapped, timings, trace};
 
 impl Driver {
     /// A worker was reaped.
@@ -32,14 +33,19 @@ impl Driver {
         self.poll(core);
         let page = core.control.page(index);
         let was = self.seats[index].phase;
+        let generation = self.seats[index].generation;
+        let known = core.witness.testimony(index, generation, exit.cause);
         let death = WorkerDeath {
+            pool: core.setup().name.clone(),
             worker: index,
-            generation: self.seats[index].generation,
+            generation,
             pid: exit.pid.as_raw(),
             cause: exit.cause,
             peak_rss_bytes: exit.peak_rss_bytes,
+            out_of_memory: known.out_of_memory,
+            stderr_tail: known.stderr_tail,
         };
-        tracing::debug!(?death, ?was, "worker reaped");
+        trace::worker_ended(core, &death, was == SeatPhase::Ending);
         let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;
         self.rows.push(timings::of_reaped(
             core,
@@ -48,6 +54,7 @@ impl Driver {
             now_ns(),
             running,
         ));
+        self.note_gone(core, index);
         let owner = self.seats[index].owner;
         let header = core.control.header();
         settle(
@@ -60,24 +67,29 @@ impl Driver {
         );
         mapped::reclaim(&core.arena, owner);
         core.states.give_back(&core.arena, owner);
-        let phase_at_death = page.vitals.phase();
+        let phase_at_death = LastWords::of(page);
         self.seats[index].link.reset();
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
         self.seats[index].depth = 0;
         self.seats[index].allowance = core.options.lifecycle.allowance();
         let had = match self.seats[index].taken {
-            0 if running => Yield::Begun,
+            // Whoever was stopped for its message's sake is not to blame.
+            0 if running || self.seats[index].stop.is_some() => Yield::Begun,
             0 => Yield::Nothing,
             _ => Yield::Results,
         };
         self.dispose(core, death, phase_at_death, had);
+        self.seats[index].stop = None;
+        self.seats[index].clock = None;
+        self.seats[index].careful = false;
         self.recount_awake(core);
         self.give_up_if_hopeless();
+        self.note_change(core);
     }
 
     /// What becomes of a seat whose process is gone.
-    fn dispose(&mut self, core: &Core, death: WorkerDeath, phase_at_death: Phase, had: Yield) {
+    fn dispose(&mut self, core: &Core, death: WorkerDeath, phase_at_death: LastWords, had: Yield) {
         let index = death.worker;
         let was = self.seats[index].phase;
         let failure = if was == SeatPhase::Starting && self.seats[index].start_timed_out {
@@ -85,6 +97,7 @@ impl Driver {
                 worker: index,
                 pid: death.pid,
                 within: core.options.start_timeout,
+                initializing: phase_at_death.is_initializing(),
             }
         } else {
             StartFailure::Died {
@@ -95,8 +108,12 @@ impl Driver {
             }
         };
         if was.is_at_work() {
-            self.deaths.push(death);
+            let stop = self.seats[index].stop.as_ref();
+            if !stop.is_some_and(Stopping::kills) {
+                self.deaths.push(death);
+            }
         } else if was == SeatPhase::Starting {
+            trace::start_failed(core, &self.seats[index], &failure);
             // The first cause is the one to tell.
             self.start_failure.get_or_insert(failure.clone());
         }
@@ -122,13 +139,23 @@ impl Driver {
         let fault = self.seats[index].fault.take();
         let mut running = false;
         let mut unbegun = Vec::new();
-        let count = self.seats[index].in_flight.len();
-        for nth in 0..count {
+        let first = self.seats[index].link.number(0);
+        for nth in 0..self.seats[index].in_flight.len() {
             let remains = self.seats[index].link.remains(nth, &core.control, index);
             let Some(message) = self.seats[index].in_flight.pop_front() else {
                 break;
             };
             let mut ticket = message.ticket;
+            if ticket.batch == NOBODY {
+                continue;
+            }
+            let stop = self.seats[index].stop.as_ref();
+            let stopped = stop.filter(|stop| stop.is_of(first + nth as u64));
+            if let Some(error) = stopped.map(|stop| stop.error(index)) {
+                running = true;
+                self.refuse(ticket, error);
+                continue;
+            }
             let fault_error = |fault: String| TaskError::Fault(fault.into());
             match remains {
                 Remains::Unbegun(parcel) if !self.is_intact(&ticket, &parcel) => {
@@ -147,11 +174,14 @@ impl Driver {
                 }
                 Remains::Running => {
                     running = true;
-                    let error = match &fault {
-                        Some(fault) => fault_error(fault.clone()),
-                        None => TaskError::WorkerDied(Box::new(death.clone())),
+                    let again = match &fault {
+                        Some(fault) => Err(fault_error(fault.clone())),
+                        None => self.run_again((index, nth), ticket, message.extra, death),
                     };
-                    self.refuse(ticket, error);
+                    match again {
+                        Ok(ready) => unbegun.push(ready),
+                        Err(error) => self.refuse(ticket, error),
+                    }
                 }
                 Remains::Fault(found) => {
                     self.refuse(ticket, fault_error(fault.clone().unwrap_or(found)));

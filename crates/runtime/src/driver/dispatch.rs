@@ -7,6 +7,7 @@ use super::{Core, Driver, PoolPhase, SeatPhase};
 use crate::bulk::Bulk;
 use crate::error::TaskError;
 use crate::parcel::{Extra, Ready};
+use crate::trace;
 
 /// How much work lies ahead of a worker, in time: enough to outlast the waking of the
 /// supervisor (some 50 µs on a virtual machine) a few times over.
@@ -32,7 +33,7 @@ impl Driver {
         let seat = &self.seats[index];
         let last = seat.in_flight.back();
         let is_shut = last.is_some_and(|last| Extra::is_alone(last.extra.as_deref()));
-        if is_shut || !seat.takes_tasks() || seat.fault.is_some() {
+        if is_shut || !seat.takes_tasks() || seat.fault.is_some() || seat.stop.is_some() {
             return 0;
         }
         self.depth(index)
@@ -105,7 +106,14 @@ impl Driver {
             0
         };
         if sent < ready.len() {
+            if trace::tasks() {
+                ready
+                    .iter()
+                    .skip(sent)
+                    .for_each(|ready| trace::queued(core, &ready.ticket));
+            }
             self.pending.extend(ready.drain().skip(sent));
+            self.note_pending(core);
         }
         ready.clear();
         self.call_up(core);
@@ -115,11 +123,17 @@ impl Driver {
     /// The same for one message.
     pub(crate) fn submit_one(&mut self, core: &Core, mut ready: Ready) -> Result<(), TaskError> {
         self.expect(ready.ticket.batch, 1)?;
-        match self.hungriest() {
+        match self.hungriest(core) {
             Some(seat) if self.pending.is_empty() => {
                 self.send(core, seat, std::slice::from_mut(&mut ready));
             }
-            _ => self.pending.push_back(ready),
+            _ => {
+                if trace::tasks() {
+                    trace::queued(core, &ready.ticket);
+                }
+                self.pending.push_back(ready);
+                self.note_pending(core);
+            }
         }
         self.call_up(core);
         Ok(())
@@ -161,6 +175,9 @@ impl Driver {
     #[inline]
     pub(super) fn send(&mut self, core: &Core, index: usize, messages: &mut [Ready]) {
         self.unwatched = true;
+        if self.has_terms {
+            self.note_terms(core, index, messages);
+        }
         let seat = &mut self.seats[index];
         if seat.allowance != u64::MAX {
             let items: u64 = messages
@@ -169,8 +186,12 @@ impl Driver {
                 .sum();
             seat.allowance = seat.allowance.saturating_sub(items);
         }
+        if trace::tasks() {
+            trace::sent(core, seat, messages);
+        }
         seat.link
             .send(messages, &mut seat.in_flight, &core.control, index);
+        self.note_sent(core, index);
     }
 
     /// Sends what is pending, then evens out, then, when the pool closes, the pills.
@@ -182,6 +203,7 @@ impl Driver {
             pending.drain(..sent);
             self.pending = pending;
         }
+        self.note_pending(core);
         if self.pending.is_empty() {
             self.even_out(core, worth_waking_ns(core));
             self.end_if_drained(core);

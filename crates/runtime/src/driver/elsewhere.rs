@@ -23,11 +23,16 @@ pub(crate) fn enlist(core: &Arc<Core>) {
 /// While it lives, the pools of this process are driven in the background.
 pub(crate) struct DrivenElsewhere(Vec<Arc<Core>>);
 
+/// The pools of this process that are there.
+pub(crate) fn own_pools() -> Vec<Arc<Core>> {
+    let alive = pools().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+    // A copy of a pool that fork has made is not this process's.
+    alive.into_iter().filter(|core| core.is_ours()).collect()
+}
+
 impl DrivenElsewhere {
     pub(crate) fn begin() -> Self {
-        // A copy of a pool that fork has made is not this process's to drive.
-        let alive = pools().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
-        let ours: Vec<_> = alive.into_iter().filter(|core| core.is_ours()).collect();
+        let ours = own_pools();
         for core in &ours {
             let mut driver = core.lock();
             driver.waits_elsewhere += 1;

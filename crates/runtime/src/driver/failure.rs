@@ -4,10 +4,32 @@ use std::fmt;
 use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
-use forkyard_shm::layout::Phase;
+use forkyard_shm::layout::{Phase, WorkerPage};
 
 use crate::error::BuildError;
 use crate::start::EXIT_SKIPPED_INIT;
+
+/// What a worker's page says of it after its end. Written by the worker: a text, and nothing
+/// that anything depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct LastWords {
+    phase: Phase,
+    note: String,
+}
+
+impl LastWords {
+    pub(crate) fn of(page: &WorkerPage) -> Self {
+        Self {
+            phase: page.vitals.phase(),
+            note: page.note.get().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it was in the pool's initializer.
+    pub(crate) fn is_initializing(&self) -> bool {
+        self.phase == Phase::Initializing
+    }
+}
 
 /// Why the pool stopped starting workers.
 #[derive(Debug, Clone)]
@@ -17,13 +39,15 @@ pub(crate) enum StartFailure {
         worker: usize,
         pid: i32,
         cause: ExitCause,
-        phase: Phase,
+        phase: LastWords,
     },
     /// A worker did not become ready in time.
     TimedOut {
         worker: usize,
         pid: i32,
         within: Duration,
+        /// It was in the pool's initializer.
+        initializing: bool,
     },
     /// The process from which workers are forked has ended.
     ZygoteDied {
@@ -78,24 +102,21 @@ impl StartFailure {
                 pid,
                 cause,
                 phase,
-            } => BuildError::DiedAtStart {
+            } => died(worker, pid, cause, phase),
+            Self::TimedOut {
                 worker,
-                pid,
-                cause,
-                hint: match phase {
-                    Phase::OtherBuild => "; it is another build than this process: the program's \
-                                          file was replaced while it ran, start it again"
-                        .to_owned(),
-                    Phase::NoLink => {
-                        "; it could not connect its pipe: is TMPDIR writable and short?".to_owned()
-                    }
-                    _ => String::new(),
-                },
+                within,
+                initializing: true,
+                ..
+            } => BuildError::Initializer {
+                worker,
+                why: format!("it did not end within {within:?}; raise start_timeout()"),
             },
             Self::TimedOut {
                 worker,
                 pid,
                 within,
+                initializing: false,
             } => BuildError::HandshakeTimeout {
                 worker,
                 pid,
@@ -106,5 +127,42 @@ impl StartFailure {
                 source: std::io::Error::other(why),
             },
         }
+    }
+}
+
+/// A worker that ended before it was ready, in the words of its last phase.
+fn died(worker: usize, pid: i32, cause: ExitCause, last: LastWords) -> BuildError {
+    let hint = match last.phase {
+        Phase::NotSetUp => {
+            return BuildError::WorkerSetup {
+                worker,
+                why: last.note,
+            };
+        }
+        Phase::NotPreloaded => return BuildError::Preload { why: last.note },
+        Phase::NotInitialized => {
+            return BuildError::Initializer {
+                worker,
+                why: last.note,
+            };
+        }
+        Phase::Initializing => {
+            return BuildError::Initializer {
+                worker,
+                why: format!("its process (pid {pid}) ended in it: {cause}"),
+            };
+        }
+        Phase::OtherBuild => {
+            "; it is another build than this process: the program's file was replaced while it \
+             ran, start it again"
+        }
+        Phase::NoLink => "; it could not connect its pipe: is TMPDIR writable and short?",
+        Phase::Empty | Phase::Ready | Phase::Leaving => "",
+    };
+    BuildError::DiedAtStart {
+        worker,
+        pid,
+        cause,
+        hint: hint.to_owned(),
     }
 }

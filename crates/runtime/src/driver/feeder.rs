@@ -1,13 +1,13 @@
 //! Driving while nobody waits for a result: a thread that exists only once tasks were submitted
 //! faster than lanes could take them, or somebody waited for long in shared state.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::{Core, Driver, Patience};
+use super::{Core, Driver, Locked, Patience};
 
 impl Core {
     /// Makes sure that what is pending will be sent although nobody may be driving.
-    pub(crate) fn ensure_fed(core: &Arc<Self>, driver: &mut MutexGuard<'_, Driver>) {
+    pub(crate) fn ensure_fed(core: &Arc<Self>, driver: &mut Locked<'_>) {
         if !driver.has_backlog() {
             return;
         }
@@ -36,10 +36,7 @@ impl Core {
         loop {
             let mut driver = self.lock();
             while !driver.has_backlog() && !driver.all_gone() {
-                driver = self
-                    .feeder
-                    .wait(driver)
-                    .unwrap_or_else(PoisonError::into_inner);
+                driver = driver.wait(&self.feeder, None);
             }
             if driver.all_gone() {
                 return;

@@ -8,13 +8,14 @@ use forkyard_os::process::{Pid, Signal, kill, start_time};
 use super::{Core, Driver, StartFailure};
 use crate::life::{Action, Event, PoolPhase, SeatPhase, Wait};
 use crate::time::after;
+use crate::trace;
 
 /// How long nobody is started in a seat whose budget is used up while others get on: long beside
 /// what starting costs, so that it does not become what the machine does.
 const REST: Duration = Duration::from_millis(250);
 
 /// How long a worker has between SIGTERM and SIGKILL.
-const TERM_TO_KILL: Duration = Duration::from_millis(500);
+pub(super) const TERM_TO_KILL: Duration = Duration::from_millis(500);
 
 /// Work for less than this is not worth starting a worker for that sleeps: to start it takes as
 /// long.
@@ -54,13 +55,20 @@ impl Driver {
                     link.sever();
                 }
             }
-            Action::Term(seat) => self.signal(seat, Signal::Term),
-            Action::Kill(seat) => self.signal(seat, Signal::Kill),
+            Action::Term(seat) => self.insist(core, seat, Signal::Term),
+            Action::Kill(seat) => self.insist(core, seat, Signal::Kill),
             Action::KillStarter => self.starter_is_to_die = true,
             Action::TakeBack(seat) => self.take_back(core, seat),
             Action::Timer(seat, wait) => self.set_timer(core, seat, wait),
             Action::NoTimer(seat) => self.seats[seat].timer = None,
         }
+    }
+
+    fn insist(&self, core: &Core, seat: usize, signal: Signal) {
+        if self.seats[seat].phase == SeatPhase::Ending {
+            trace::escalated(core, signal);
+        }
+        self.signal(seat, signal);
     }
 
     fn set_timer(&mut self, core: &Core, index: usize, wait: Wait) {
@@ -136,6 +144,8 @@ impl Driver {
 
     /// There will be no process for a seat.
     pub(crate) fn not_started(&mut self, core: &Core, index: usize, failure: StartFailure) {
+        trace::start_failed(core, &self.seats[index], &failure);
+        self.note_empty(core, index);
         // The first cause is the one to tell.
         self.start_failure.get_or_insert(failure);
         let event = Event::NotStarted {
@@ -155,6 +165,10 @@ impl Driver {
         why: impl Fn(usize) -> StartFailure,
     ) {
         let is_owed = |seat: &super::Seat| seat.phase.is_occupied() && seat.pid.is_none();
+        for seat in self.seats.iter().filter(|seat| is_owed(seat)) {
+            trace::start_failed(core, seat, &why(seat.index));
+            self.note_empty(core, seat.index);
+        }
         let owed = self.seats.iter().find(|seat| is_owed(seat));
         match owed {
             Some(seat) if seat.start_timed_out => {
@@ -162,6 +176,7 @@ impl Driver {
                     worker: seat.index,
                     pid: why(seat.index).pid(),
                     within: core.options.start_timeout,
+                    initializing: false,
                 };
                 self.start_failure.get_or_insert(failure);
             }
@@ -175,7 +190,11 @@ impl Driver {
 
     /// The pool takes no more tasks.
     pub(crate) fn close(&mut self, core: &Core) {
-        self.tell(core, Event::Close);
+        if self.phase == PoolPhase::Open {
+            self.tell(core, Event::Close);
+            self.note_change(core);
+            trace::closing(core);
+        }
     }
 
     /// A process broke the protocol, and is killed.
@@ -315,7 +334,7 @@ impl Driver {
         }
     }
 
-    fn signal(&self, index: usize, signal: Signal) {
+    pub(super) fn signal(&self, index: usize, signal: Signal) {
         let seat = &self.seats[index];
         let Some(pid) = seat.pid else { return };
         // Its end may not have been heard of yet, and then its pid can be another's: an orphan is

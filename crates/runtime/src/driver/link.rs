@@ -1,6 +1,7 @@
 //! How messages reach one worker and come back, on either path, behind one set of methods.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::AtomicU32;
 
 use forkyard_shm::control::Control;
@@ -108,11 +109,12 @@ impl Link {
                 for ready in messages {
                     let mut extra = ready.parcel.extra.take();
                     let frame = extra.as_mut().map(|extra| std::mem::take(&mut extra.frame));
+                    let keep = extra.as_ref().is_some_and(|extra| extra.keep);
                     in_flight.push_back(InFlight {
                         ticket: ready.ticket,
-                        extra: extra.filter(|extra| !extra.attached.is_empty()),
+                        extra: extra.filter(|extra| extra.outlasts_its_frame()),
                     });
-                    pipe.send(frame.unwrap_or_default(), &control.page(seat).pipes);
+                    pipe.send(frame.unwrap_or_default(), keep, &control.page(seat).pipes);
                 }
             }
         }
@@ -125,7 +127,7 @@ impl Link {
                 let published = lane.push(&Message::default(), &Inline::default());
                 wake(lane, published);
             }
-            Self::Pipe(pipe) => pipe.send(pill_frame(), &control.page(seat).pipes),
+            Self::Pipe(pipe) => pipe.send(pill_frame(), false, &control.page(seat).pipes),
         }
     }
 
@@ -262,6 +264,80 @@ impl Link {
                 }
             }
             Self::Pipe(pipe) => pipe.remains(nth, control.page(seat)),
+        }
+    }
+
+    /// After the worker was reaped: the `nth` message in flight, which it had begun, as far as it
+    /// is still there.
+    pub(crate) fn begun_task(&mut self, nth: usize) -> Option<Parcel> {
+        match self {
+            Self::Lane(lane) => {
+                let position = lane.tail() + nth as u64;
+                let (message, payload) = lane.copy_task(position).ok()?;
+                Some(in_slot(message, payload))
+            }
+            Self::Pipe(pipe) => pipe.begun_task(nth),
+        }
+    }
+
+    /// The number of the `nth` message in flight, as its worker counts: the first is 1.
+    pub(crate) fn number(&self, nth: usize) -> u64 {
+        match self {
+            Self::Lane(lane) => lane.tail() + nth as u64 + 1,
+            Self::Pipe(pipe) => pipe.number(nth),
+        }
+    }
+
+    /// Whether the worker says that it has begun the `nth` message in flight.
+    pub(crate) fn is_begun(&self, nth: usize, control: &Control, seat: usize) -> bool {
+        match self {
+            Self::Lane(lane) => {
+                let seen = lane.see(lane.tail() + nth as u64);
+                !matches!(seen, Ok(Seen::Ready))
+            }
+            Self::Pipe(pipe) => {
+                let begun = &control.page(seat).counters.begun;
+                begun.load(std::sync::atomic::Ordering::Relaxed) >= pipe.number(nth)
+            }
+        }
+    }
+
+    /// Whether the oldest message in flight is all there for the worker to take.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Self::Lane(_) => true,
+            Self::Pipe(pipe) => pipe.is_whole(),
+        }
+    }
+
+    /// Asks the worker not to run messages that cannot be taken back any more. Hands out those
+    /// that it surely does not run; their results come all the same, and mean nothing.
+    pub(crate) fn pass_over(
+        &mut self,
+        nths: Range<usize>,
+        control: &Control,
+        seat: usize,
+    ) -> Vec<(usize, Parcel)> {
+        match self {
+            Self::Lane(_) => Vec::new(),
+            Self::Pipe(pipe) => pipe.pass_over(nths, control.page(seat)),
+        }
+    }
+
+    /// Whether the worker was asked to pass over what is in flight.
+    pub(crate) fn is_skipping(&self) -> bool {
+        match self {
+            Self::Lane(_) => false,
+            Self::Pipe(pipe) => pipe.is_skipping(),
+        }
+    }
+
+    /// The message of the result taken last, if that says that it was passed over, and it is to
+    /// be run after all.
+    pub(crate) fn take_skipped(&mut self) -> Option<Parcel> {
+        match self {
+            Self::Lane(_) => None,
+            Self::Pipe(pipe) => pipe.take_skipped(),
         }
     }
 

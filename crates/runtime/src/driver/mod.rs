@@ -13,11 +13,15 @@
 //!
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
-//! Files: `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
-//! `collect` (taking), `lifecycle` (around the machine of `life`), `death` and `failure` (when a worker is gone), `abort`, `wait` (leader and followers), `feeder`
-//! and `elsewhere` (driving in the background).
+//! Files: `terms`, `stop`, `cancel`, `careful`, `retry` (single tasks that end otherwise than by themselves),
+//! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
+//! `collect` (taking), `lifecycle` (around the machine of `life`), `starting`, `death` and `failure` (when a worker is
+//! gone), `abort`, `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
+//! `elsewhere` (driving in the background).
 
 mod abort;
+mod cancel;
+mod careful;
 mod collect;
 mod death;
 mod dispatch;
@@ -26,14 +30,19 @@ mod failure;
 mod feeder;
 mod lifecycle;
 mod link;
+mod locked;
 mod pipe;
+mod retry;
 mod seat;
 mod share;
 mod starting;
+mod stop;
+mod terms;
 mod wait;
+mod watch;
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,24 +54,31 @@ use forkyard_shm::control::Control;
 use slab::Slab;
 use std::sync::Arc;
 
-pub(crate) use elsewhere::{DrivenElsewhere, enlist};
-pub(crate) use failure::StartFailure;
+pub(crate) use cancel::{Cancelled, Whereabouts};
+pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
+pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use link::Link;
+pub(crate) use locked::{Locked, Notices, tell};
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::Seat;
+pub(crate) use terms::Terms;
 pub(crate) use wait::Patience;
+pub(crate) use watch::{Group, Watcher};
 
 use crate::arena::RawArena;
 use crate::builder::Options;
 use crate::bulk::{Bulk, Place};
 use crate::error::{TaskError, WorkerDeath};
+use crate::job::STATUS_ERROR;
 use crate::life::Life;
 pub(crate) use crate::life::{PoolPhase, SeatPhase};
 use crate::mapped::PoolMemory;
 use crate::parcel::{Parcel, Ready, Ticket};
+use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
 use crate::timings::ProcessTimings;
+use crate::witness::Witness;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
 #[derive(Debug)]
@@ -75,10 +91,16 @@ pub(crate) struct Core {
     birth: Birth,
     pub(crate) scale: &'static TickScale,
     pub(crate) created: Instant,
+    /// The pool's life, to those who trace it.
+    pub(crate) span: tracing::Span,
     /// Cores that this process may use.
     pub(crate) cores: u32,
     /// The pool's shared state.
     pub(crate) states: Registry,
+    /// What its workers are told of themselves.
+    setup: OnceLock<Kept>,
+    /// What is known of deaths.
+    pub(crate) witness: Witness,
     driver: Mutex<Driver>,
     /// Followers wait here.
     followers: Condvar,
@@ -132,8 +154,10 @@ pub(crate) struct Driver {
     /// Counts replies, so that a thread can tell that there were some.
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
-    /// Threads of this process that wait in shared state, and so do not drive.
+    /// Those of this process that wait in shared state, or watch a task, and so do not drive.
     waits_elsewhere: usize,
+    /// To be told when the lock is let go.
+    notices: Notices,
     next_seat: usize,
     /// Idle workers are let go, so that work goes to few of them.
     keeps_few: bool,
@@ -145,6 +169,11 @@ pub(crate) struct Driver {
     spare: Vec<Bulk<Reply>>,
     /// Where replies go that nobody waits for.
     scrap: Reply,
+    /// There was a batch with a limit or retries, or a task that was cancelled: from now on
+    /// these are looked after.
+    has_terms: bool,
+    /// When the reaper looks for tasks that are over their limit; it sleeps until then.
+    next_limit: Option<Instant>,
 }
 
 /// The tasks of one `submit`, `map` or `first`.
@@ -152,11 +181,16 @@ pub(crate) struct Driver {
 pub(crate) struct Batch {
     /// What its messages run.
     entry: u64,
+    terms: Terms,
+    /// Its messages are of a search, and look at the search's flag.
+    searches: bool,
     pub(crate) replies: Bulk<Reply>,
     /// Messages that have not been replied to.
     pub(crate) outstanding: usize,
     /// Nobody waits for the replies any more.
     pub(crate) abandoned: bool,
+    /// Who is told of the reply of a batch of one.
+    watcher: Option<Watcher>,
 }
 
 /// What became of a message.
@@ -178,6 +212,13 @@ impl Place for Reply {
 }
 
 impl Reply {
+    /// Whether it is known, before it is decoded, that there is no result.
+    pub(crate) fn is_error(&self) -> bool {
+        let extra = self.parcel.extra.as_deref();
+        extra.is_some_and(|extra| extra.error.is_some())
+            || self.items == 1 && self.parcel.message.status == STATUS_ERROR
+    }
+
     /// Makes it say why there is no result.
     pub(crate) fn fail(&mut self, ticket: &Ticket, error: TaskError) {
         self.first = ticket.first;
@@ -194,6 +235,7 @@ impl Core {
         options: Options,
         starter: Starter,
         mut seats: Vec<Seat>,
+        witness: Witness,
         waker: DeathWaker,
     ) -> Self {
         for seat in &mut seats {
@@ -207,8 +249,11 @@ impl Core {
             birth: Birth::here(),
             scale: TickScale::of_this_process(),
             created: Instant::now(),
+            span: crate::trace::pool(&memory),
             cores,
             states: Registry::default(),
+            setup: OnceLock::new(),
+            witness,
             driver: Mutex::new(Driver {
                 phase: PoolPhase::Open,
                 life: Life::new(seats.len(), options.rules()),
@@ -234,12 +279,15 @@ impl Core {
                 arrived: 0,
                 feeder_thread: None,
                 waits_elsewhere: 0,
+                notices: Notices::default(),
                 next_seat: 0,
                 others_may_come: false,
                 has_closed: false,
                 keeps_few: options.lifecycle.idle_timeout.is_some(),
                 spare: Vec::new(),
                 scrap: Reply::default(),
+                has_terms: false,
+                next_limit: None,
             }),
             followers: Condvar::new(),
             feeder: Condvar::new(),
@@ -257,8 +305,18 @@ impl Core {
 
     /// The driver. A panic while it was held cannot have left it half-changed: nothing
     /// under the lock runs user code, and what can panic there (allocation) precedes change.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Driver> {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        Locked::new(self.driver.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says what its workers are told, before the first is started.
+    pub(crate) fn set_up(&self, kept: Kept) {
+        let _ = self.setup.set(kept);
+    }
+
+    /// What its workers are told of themselves.
+    pub(crate) fn setup(&self) -> &Kept {
+        self.setup.get_or_init(Kept::default)
     }
 
     /// Wakes whoever sleeps at the doorbell, to look at what has changed.
@@ -274,9 +332,11 @@ impl Driver {
     }
 
     /// Opens a batch.
-    pub(crate) fn open_batch(&mut self, entry: u64) -> u32 {
+    pub(crate) fn open_batch(&mut self, entry: u64, terms: Terms) -> u32 {
+        self.has_terms |= terms.one_by_one();
         let batch = Batch {
             entry,
+            terms,
             replies: self.spare.pop().unwrap_or_default(),
             ..Batch::default()
         };
@@ -284,8 +344,16 @@ impl Driver {
         self.batches.insert(batch) as u32
     }
 
+    /// The batch's messages are of a search.
+    pub(crate) fn is_a_search(&mut self, key: u32) {
+        if let Some(batch) = self.batches.get_mut(key as usize) {
+            batch.searches = true;
+        }
+    }
+
     /// Forgets a batch; what is outstanding is thrown away as it comes.
     pub(crate) fn close_batch(&mut self, key: u32) {
+        self.unwatch(key);
         if let Some(batch) = self.batches.get_mut(key as usize) {
             batch.abandoned = true;
             batch.replies.clear();
@@ -307,7 +375,9 @@ impl Driver {
         self.arrived += count as u64;
         if let Some(batch) = self.batches.get_mut(batch_key as usize) {
             batch.outstanding -= count;
-            if batch.abandoned && batch.outstanding == 0 {
+            if batch.watcher.is_some() && !batch.replies.is_empty() {
+                self.tell_watcher(batch_key);
+            } else if batch.abandoned && batch.outstanding == 0 {
                 self.remove_batch(batch_key);
             }
         }

@@ -6,9 +6,11 @@
 //! the worker's count of sent packets says that there are any.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use forkyard_shm::Skips;
 use forkyard_shm::layout::{Pipes, WorkerPage};
 use forkyard_wire::link::{LinkError, Listener, Received, SupervisorEnd};
 use forkyard_wire::packets::{
@@ -16,6 +18,7 @@ use forkyard_wire::packets::{
 };
 
 use super::link::{Arrived, Remains};
+use crate::job::STATUS_SKIPPED;
 use crate::parcel::{self, Parcel};
 
 /// See the module.
@@ -24,9 +27,7 @@ pub(crate) struct Pipe {
     listener: Option<Listener>,
     end: Option<SupervisorEnd>,
     /// Messages in flight, oldest first; those fully sent come before those that are not.
-    /// A message is kept until its worker has begun it, so that it can be sent elsewhere
-    /// if the worker dies before.
-    messages: VecDeque<Option<Outgoing>>,
+    messages: VecDeque<Sent>,
     /// How many of `messages` are fully sent.
     sent: usize,
     /// Results taken since the worker started.
@@ -38,6 +39,19 @@ pub(crate) struct Pipe {
     broken: Option<LinkError>,
     /// The worker is gone: whatever is in its pipe counts.
     draining: bool,
+    /// The bits of messages that the worker was asked to pass over.
+    skipping: u64,
+    /// Of the last result: the message, if it was passed over and is nowhere else.
+    skipped: Option<Parcel>,
+}
+
+/// A message in flight. It is kept until its worker has begun it, so that it can be sent
+/// elsewhere if the worker dies before.
+#[derive(Debug)]
+struct Sent {
+    frame: Option<Outgoing>,
+    /// Until its result is taken.
+    keep: bool,
 }
 
 /// Messages in one pipe at most: as many as small ones surely fit the window.
@@ -79,8 +93,11 @@ impl Pipe {
         self.sent < self.messages.len() && self.broken.is_none()
     }
 
-    pub(crate) fn send(&mut self, frame: Vec<u8>, pipes: &Pipes) {
-        self.messages.push_back(Some(Outgoing::new(frame)));
+    pub(crate) fn send(&mut self, frame: Vec<u8>, keep: bool, pipes: &Pipes) {
+        self.messages.push_back(Sent {
+            frame: Some(Outgoing::new(frame)),
+            keep,
+        });
         self.push_packets(pipes);
     }
 
@@ -90,14 +107,17 @@ impl Pipe {
         let begun = page.counters.begun.load(Ordering::Relaxed);
         let begun = begun.saturating_sub(self.taken).min(self.sent as u64);
         for message in self.messages.iter_mut().take(begun as usize) {
-            *message = None;
+            if !message.keep {
+                message.frame = None;
+            }
         }
     }
 
     fn push_packets(&mut self, pipes: &Pipes) {
         let Some(end) = &mut self.end else { return };
         while self.broken.is_none() {
-            let Some(Some(message)) = self.messages.get_mut(self.sent) else {
+            let next = self.messages.get_mut(self.sent);
+            let Some(message) = next.and_then(|sent| sent.frame.as_mut()) else {
                 return;
             };
             // The worker's word, which can be anything: no more lies unread than was ever let in.
@@ -136,7 +156,7 @@ impl Pipe {
                 }
                 Ok(Some(Received::Message(frame))) => {
                     self.packets_seen = self.packets_seen.wrapping_add(1) & !(1 << 31);
-                    return self.result(frame, parcel);
+                    return self.result(frame, parcel, page);
                 }
                 Ok(None) if self.draining => return Arrived::Nothing,
                 // The worker counts after it sends, so what is counted is there.
@@ -150,16 +170,20 @@ impl Pipe {
         Arrived::Nothing
     }
 
-    fn result(&mut self, frame: Vec<u8>, parcel: &mut Parcel) -> Arrived {
+    fn result(&mut self, frame: Vec<u8>, parcel: &mut Parcel, page: &WorkerPage) -> Arrived {
         if self.sent == 0 {
             return Arrived::Fault("a result came for no task".to_owned());
         }
         let Some((message, _)) = parcel::from_bytes(&frame) else {
             return Arrived::Fault("a result is shorter than its header".to_owned());
         };
-        self.messages.pop_front();
+        let sent = self.messages.pop_front();
         self.sent -= 1;
         self.taken += 1;
+        if self.skipping != 0 {
+            let kept = sent.and_then(|sent| sent.frame);
+            self.stop_skipping(message.status == STATUS_SKIPPED, kept, page);
+        }
         parcel.message = message;
         parcel.extra_mut().frame = frame;
         Arrived::Result
@@ -211,8 +235,7 @@ impl Pipe {
         if self.messages.len() <= self.sent + 1 {
             return None;
         }
-        let message = self.messages.pop_back()??;
-        unsent(message)
+        self.messages.pop_back()?.frame.and_then(unsent)
     }
 
     pub(crate) fn remains(&mut self, nth: usize, page: &WorkerPage) -> Remains {
@@ -221,14 +244,85 @@ impl Pipe {
         if position < begun {
             return Remains::Running;
         }
-        match self
-            .messages
-            .get_mut(nth)
-            .and_then(Option::take)
-            .and_then(unsent)
-        {
+        match self.begun_task(nth) {
             Some(parcel) => Remains::Unbegun(parcel),
             None => Remains::Running,
+        }
+    }
+
+    /// A message in flight, if it was kept.
+    pub(crate) fn begun_task(&mut self, nth: usize) -> Option<Parcel> {
+        self.messages.get_mut(nth)?.frame.take().and_then(unsent)
+    }
+
+    /// The number of a message in flight, as its worker counts.
+    pub(crate) fn number(&self, nth: usize) -> u64 {
+        self.taken + nth as u64 + 1
+    }
+
+    /// Whether all of the oldest message is in the pipe.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// Asks the worker not to run these messages. Hands out those that it surely does not run;
+    /// of the others it may pass over some.
+    pub(crate) fn pass_over(
+        &mut self,
+        nths: Range<usize>,
+        page: &WorkerPage,
+    ) -> Vec<(usize, Parcel)> {
+        let begun = page.counters.begun.load(Ordering::Relaxed);
+        let mut asked = Vec::new();
+        for nth in nths.start..nths.end.min(self.messages.len()) {
+            // What was begun before need not be there any more.
+            let number = self.number(nth);
+            if number > begun && self.messages[nth].frame.is_some() {
+                self.skipping |= Skips::bit(number);
+                self.messages[nth].keep = true;
+                asked.push((nth, number));
+            }
+        }
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        let begun = page.stops.skips.ask(self.skipping, &page.counters.begun);
+        asked.retain(|(_, number)| *number > begun);
+        let sent = self.sent;
+        let hand_out = |(nth, _)| {
+            let message: &mut Sent = &mut self.messages[nth];
+            message.keep = false;
+            // What is not all sent must be: the worker waits for the rest of it.
+            let frame = if nth < sent {
+                message.frame.take()
+            } else {
+                message.frame.clone()
+            };
+            frame.and_then(unsent).map(|parcel| (nth, parcel))
+        };
+        asked.into_iter().filter_map(hand_out).collect()
+    }
+
+    /// Whether the worker was asked to pass over what is in flight.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skipping != 0
+    }
+
+    /// The message of the last result that was taken, if it was passed over and is to be sent
+    /// elsewhere.
+    pub(crate) fn take_skipped(&mut self) -> Option<Parcel> {
+        self.skipped.take()
+    }
+
+    /// A result was taken: its message's bit is free for another.
+    #[cold]
+    fn stop_skipping(&mut self, passed: bool, kept: Option<Outgoing>, page: &WorkerPage) {
+        let bit = Skips::bit(self.taken);
+        self.skipped = None;
+        if self.skipping & bit != 0 {
+            self.skipping &= !bit;
+            page.stops.skips.ask(self.skipping, &page.counters.begun);
+            self.skipped = kept.filter(|_| passed).and_then(unsent);
         }
     }
 

@@ -9,6 +9,7 @@ use forkyard_os::process::Pid;
 use forkyard_shm::OwnerIndex;
 
 use super::link::Link;
+use super::stop::{Clock, Stopping};
 use crate::life::{SeatPhase, Wait};
 use crate::parcel::{Extra, Ticket};
 
@@ -62,6 +63,12 @@ pub(crate) struct Seat {
     pub(crate) taken: u64,
     /// Its worker has a hold on blocks of results until it learns that they were taken.
     pub(crate) keeps: bool,
+    /// A message of its worker that is being stopped.
+    pub(super) stop: Option<Stopping>,
+    /// Since when its worker is at its oldest message, while that has a limit.
+    pub(super) clock: Option<Clock>,
+    /// Its results are looked at one by one: one is stopped, or was not to be run.
+    pub(super) careful: bool,
 }
 
 impl Seat {
@@ -90,6 +97,9 @@ impl Seat {
             last: (0, 0),
             taken: 0,
             keeps: false,
+            stop: None,
+            clock: None,
+            careful: false,
         }
     }
 

@@ -44,9 +44,9 @@ impl Rank {
 }
 
 impl Driver {
-    /// The worker with the fewest messages in flight that wants more; among equals in turn, or,
-    /// when those that are not needed are let go, the first.
-    pub(super) fn hungriest(&mut self) -> Option<usize> {
+    /// The worker with the fewest messages in flight that wants more; among equals one that is
+    /// awake, else in turn, or, when those that are not needed are let go, the first.
+    pub(super) fn hungriest(&mut self, core: &Core) -> Option<usize> {
         let count = self.seats.len();
         let start = if self.keeps_few { 0 } else { self.next_seat };
         let best = (start..count)
@@ -54,7 +54,17 @@ impl Driver {
             .filter(|seat| self.wants(*seat) > 0)
             .min_by_key(|seat| {
                 let seat = &self.seats[*seat];
-                (seat.phase != SeatPhase::Up, seat.in_flight.len())
+                let parked = core
+                    .control
+                    .page(seat.index)
+                    .vitals
+                    .parked
+                    .load(Ordering::Relaxed);
+                (
+                    seat.phase != SeatPhase::Up,
+                    seat.in_flight.len(),
+                    parked != 0,
+                )
             })?;
         self.next_seat = if best + 1 == count { 0 } else { best + 1 };
         Some(best)
@@ -211,6 +221,7 @@ impl Driver {
             }
             let is_up = self.seats[busy].phase.is_at_work();
             let mut taken = self.recall(busy, (load / 2).max(usize::from(!is_up)));
+            self.note_sent(core, busy);
             let given = self.give(core, idle, &mut taken);
             for ready in taken.drain(given..).rev() {
                 self.pending.push_front(ready);
@@ -231,6 +242,9 @@ impl Driver {
     pub(super) fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
+        if seat.phase == SeatPhase::Ending {
+            return taken; // the youngest is its pill
+        }
         let in_flight = &mut seat.in_flight;
         let allowance = &mut seat.allowance;
         let retracted = seat.link.retract(most, |mut parcel| {
@@ -243,6 +257,9 @@ impl Driver {
                 });
             }
         });
+        if seat.in_flight.is_empty() {
+            seat.clock = None; // the next message may have the same number
+        }
         if let Err(fault) = retracted {
             self.condemn(index, fault);
         }

@@ -47,7 +47,10 @@ impl Driver {
         let most_rss_kib = u32::try_from(most_rss.div_ceil(1024)).unwrap_or(u32::MAX);
         orders.most_rss_kib.store(most_rss_kib, Ordering::Relaxed);
         orders.generation.store(seat.generation, Ordering::Relaxed);
+        page.setup.set(&core.setup().place);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);
-        Ok(seat.generation)
+        let generation = seat.generation;
+        self.note_change(core);
+        Ok(generation)
     }
 }

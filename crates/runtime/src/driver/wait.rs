@@ -1,10 +1,10 @@
 //! Leader and followers: how threads of the supervisor wait. See the module above.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::link::News;
-use super::{Core, Driver};
+use super::{Core, Driver, Locked};
 use crate::start::OsPark;
 use std::sync::atomic::Ordering;
 
@@ -52,6 +52,12 @@ impl Core {
                 }
                 return answer;
             }
+            if driver.has_notices() {
+                // Told without the lock, so what was looked at may have changed meanwhile.
+                drop(driver);
+                driver = self.lock();
+                continue;
+            }
             driver = if driver.leading {
                 self.follow(driver, patience, deadline)
             } else {
@@ -80,28 +86,17 @@ impl Core {
     /// look again.
     fn follow<'a>(
         &'a self,
-        mut driver: MutexGuard<'a, Driver>,
+        mut driver: Locked<'a>,
         patience: Patience,
         deadline: Option<Instant>,
-    ) -> MutexGuard<'a, Driver> {
+    ) -> Locked<'a> {
         driver.following += 1;
         driver.waiting[patience as usize] += 1;
         if driver.unwatched || patience < driver.leads_with {
             self.ring();
         }
-        let mut driver = match deadline {
-            None => self
-                .followers
-                .wait(driver)
-                .unwrap_or_else(PoisonError::into_inner),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                self.followers
-                    .wait_timeout(driver, left)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            }
-        };
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let mut driver = driver.wait(&self.followers, left);
         driver.following -= 1;
         driver.waiting[patience as usize] -= 1;
         driver
@@ -110,11 +105,11 @@ impl Core {
     /// Spins for a while, then sleeps at the doorbell.
     fn lead<'a>(
         &'a self,
-        mut driver: MutexGuard<'a, Driver>,
+        mut driver: Locked<'a>,
         (heard, arrived): (u32, u64),
         patience: Patience,
         deadline: Option<Instant>,
-    ) -> MutexGuard<'a, Driver> {
+    ) -> Locked<'a> {
         let patience = driver.strictest(patience);
         driver.leads_with = patience;
         let header = self.control.header();
@@ -141,6 +136,10 @@ impl Core {
         // better off with an idle one, however quick tasks were so far.
         driver.even_out(self, 0);
         driver.call_up_if_worth(self, 0);
+        if driver.has_notices() {
+            driver.leading = false; // told by who does not lead: they may wait themselves
+            return driver;
+        }
         let patience = driver.strictest(patience);
         driver.leads_with = patience;
         if driver.watch(self, patience) {
@@ -164,6 +163,11 @@ impl Core {
 }
 
 impl Driver {
+    /// Whether somebody is to be told of something once the lock is let go.
+    fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
     /// The strictest of the leader's own patience and its followers'.
     fn strictest(&self, own: Patience) -> Patience {
         match self.waiting {

@@ -7,22 +7,27 @@
     reason = "each structure is laid over a mapping whose size and lifetime are argued here"
 )]
 
+mod early;
 mod laid;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use forkyard_os::process::{Birth, Pid};
-use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, unlink};
-use forkyard_shm::arena::{Advice, Arena, Directory, ExtentError, ExtentId, Extents, Mapped};
+use forkyard_os::process::{Birth, Environment, Pid};
+use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, SegmentView, unlink};
+use forkyard_shm::arena::{
+    Advice, Arena, Chunk, Descriptor, Directory, ExtentError, ExtentId, Extents, Fault, Mapped,
+};
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};
 use forkyard_shm::layout::Shape;
+use forkyard_shm::look::Onlooker;
 use forkyard_shm::{OwnerIndex, Park};
 
 use crate::bootstrap::unlink_all;
 use crate::start::OsPark;
+pub(crate) use early::keep_before_main;
 pub(crate) use laid::{Laid, MeetError, bytes as laid_bytes};
 
 /// Lays a new control segment out.
@@ -42,6 +47,13 @@ pub(crate) fn attach_control(segment: &Segment) -> Result<Control, AttachError> 
     // SAFETY: the segment maps `len` bytes, page-aligned and read-write, and is kept in the
     // attachment for the rest of the process.
     unsafe { Control::attach(segment.as_ptr(), segment.len()) }
+}
+
+/// Looks on at a control segment that is somebody else's.
+pub(crate) fn look_on(view: &SegmentView) -> Result<Onlooker, AttachError> {
+    // SAFETY: the view maps `len` bytes, page-aligned, for reading, and is kept beside the
+    // onlooker.
+    unsafe { Onlooker::attach(view.as_ptr(), view.len()) }
 }
 
 /// A pool's shared memory, as its supervisor holds it: when the last that uses it is gone,
@@ -125,6 +137,14 @@ pub(crate) fn attach_arena(control: &Control, name: &SegmentName, owner: OwnerIn
     // has one process at a time, whose blocks are reclaimed before the next, and the
     // supervisor's index is nobody else's.
     unsafe { Arena::attach(control.directory(), owner, extents, park) }
+}
+
+/// A part of a block that its owner has lent out, to write into.
+pub(crate) fn borrow_part(arena: &Arena, named: &Descriptor) -> Result<Chunk, Fault> {
+    // SAFETY: a worker opens the part that its task was handed by the supervisor, which cuts a
+    // block into parts that do not overlap, hands each to one task, and does not send a task again
+    // before the process that had it is gone.
+    unsafe { arena.borrow(named) }
 }
 
 /// Gives back what a dead worker had in the arena.
@@ -249,4 +269,11 @@ pub(crate) fn remove_variable(name: &str) {
     // SAFETY: called by `init`, the first line of `main`, of a process that was started to
     // be a worker: no other thread runs that could read the environment meanwhile.
     unsafe { std::env::remove_var(name) }
+}
+
+/// Gives this process the environment that its workers are to have.
+pub(crate) fn become_environment(environment: &Environment) {
+    // SAFETY: called by a zygote before it forks its first worker. It was forked from, or executed
+    // as, a process of one thread, and has started none.
+    unsafe { environment.apply_here() }
 }

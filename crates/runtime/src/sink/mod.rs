@@ -50,6 +50,8 @@ pub(crate) struct Sink {
 /// Bytes of a block's descriptor.
 pub(crate) const DESCRIPTOR_BYTES: usize = size_of::<Descriptor>();
 
+/// Bytes of an item of a chunk, its fence included, up to which it counts as short.
+const SHORT_ITEM: usize = 64;
 /// Bytes kept for the next use of a sink's vector; more is given back.
 const KEEP_SPILL: usize = 1 << 20;
 /// Bytes of a frame's buffer that are kept warm at most.
@@ -220,6 +222,25 @@ impl Sink {
             restart_attachments();
             self.spill_over();
         }
+        // Short ones by way of the stack: one piece to append.
+        let mut short = [0; SHORT_ITEM];
+        match codec::encode_to_slice(value, &mut short[4..]) {
+            Ok(len) => {
+                short[..4].copy_from_slice(&(len as u32 | mark).to_le_bytes());
+                self.spill.extend_from_slice(&short[..4 + len]);
+                return Ok(());
+            }
+            Err(codec::SliceError::Codec(error)) => return Err(PutError::Codec(error.to_string())),
+            Err(codec::SliceError::TooLong) => restart_attachments(),
+        }
+        self.put_long_behind_fence(value, mark)
+    }
+
+    fn put_long_behind_fence<T: Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+        mark: u32,
+    ) -> Result<(), PutError> {
         let mut item = Tail::of(&mut self.spill);
         item.bytes.extend_from_slice(&[0; 4]);
         codec::encode_to_vec(value, item.bytes)

@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::{Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex};
 use crate::Pool;
 use crate::arena::describe;
+use crate::driver::Core;
 use crate::mapped::{Laid, laid_bytes};
 
 /// Why shared state could not be made.
@@ -45,11 +46,7 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn cell<T: Shareable>(&self, value: T) -> Result<SharedCell<T>, StateError> {
-        let cell = SharedCell {
-            laid: self.make(1)?,
-        };
-        cell.store(value);
-        Ok(cell)
+        cell(self.core(), value)
     }
 
     /// `len` numbers (all zero) or flags (all false) that tasks share.
@@ -57,9 +54,7 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn array<T: Shareable>(&self, len: usize) -> Result<SharedArray<T>, StateError> {
-        Ok(SharedArray {
-            laid: self.make(len)?,
-        })
+        array(self.core(), len)
     }
 
     /// Plain data that one task at a time may touch.
@@ -67,12 +62,7 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn mutex<T: Pod + Send + Sync>(&self, value: T) -> Result<SharedMutex<T>, StateError> {
-        let mutex = SharedMutex {
-            laid: self.make(1)?,
-        };
-        // Nobody else knows of it: it is open, and nobody has died with it.
-        *mutex.lock().unwrap_or_else(|died| died.guard) = value;
-        Ok(mutex)
+        mutex(self.core(), value)
     }
 
     /// An event that is not set.
@@ -80,9 +70,7 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn event(&self) -> Result<Event, StateError> {
-        Ok(Event {
-            laid: self.make(1)?,
-        })
+        event(self.core())
     }
 
     /// A semaphore with so many permits, 1 to 65,536.
@@ -90,9 +78,7 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn semaphore(&self, permits: usize) -> Result<Semaphore, StateError> {
-        Ok(Semaphore {
-            laid: self.make(permits)?,
-        })
+        semaphore(self.core(), permits)
     }
 
     /// A barrier for so many participants, 1 to 32,767.
@@ -100,9 +86,7 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn barrier(&self, parties: usize) -> Result<Barrier, StateError> {
-        Ok(Barrier {
-            laid: self.make(parties)?,
-        })
+        barrier(self.core(), parties)
     }
 
     /// An empty queue for so many items, 1 to 16,777,215.
@@ -110,32 +94,84 @@ impl Pool {
     /// # Errors
     /// [`StateError`].
     pub fn queue<T: Pod + Send + Sync>(&self, capacity: usize) -> Result<Queue<T>, StateError> {
-        Ok(Queue {
-            laid: self.make(capacity)?,
-        })
+        queue(self.core(), capacity)
     }
+}
 
-    fn make<K: Kind>(&self, count: usize) -> Result<Laid<K>, StateError> {
-        let wrong_count = || StateError::Count {
-            what: K::NAME,
-            asked: count,
-            least: *K::COUNTS.start(),
-            most: *K::COUNTS.end(),
-        };
-        if !K::COUNTS.contains(&count) {
-            return Err(wrong_count());
-        }
-        let core = self.core();
-        let block = core.arena.alloc(laid_bytes::<K>(count));
-        let block = block.map_err(|source| StateError::Memory {
-            what: K::NAME,
-            source,
-        })?;
-        // The block is as large as it has to be, so only the number can be wrong.
-        let laid = Laid::make(block, count).map_err(|_| wrong_count())?;
-        core.states
-            .enter(&core.arena, &laid)
-            .map_err(|_| StateError::PoolEnded)?;
-        Ok(laid)
+// The same for a pool that is being built.
+
+pub(crate) fn cell<T: Shareable>(core: &Core, value: T) -> Result<SharedCell<T>, StateError> {
+    let cell = SharedCell {
+        laid: make(core, 1)?,
+    };
+    cell.store(value);
+    Ok(cell)
+}
+
+pub(crate) fn array<T: Shareable>(core: &Core, len: usize) -> Result<SharedArray<T>, StateError> {
+    Ok(SharedArray {
+        laid: make(core, len)?,
+    })
+}
+
+pub(crate) fn mutex<T: Pod + Send + Sync>(
+    core: &Core,
+    value: T,
+) -> Result<SharedMutex<T>, StateError> {
+    let mutex = SharedMutex {
+        laid: make(core, 1)?,
+    };
+    // Nobody else knows of it: it is open, and nobody has died with it.
+    *mutex.lock().unwrap_or_else(|died| died.guard) = value;
+    Ok(mutex)
+}
+
+pub(crate) fn event(core: &Core) -> Result<Event, StateError> {
+    Ok(Event {
+        laid: make(core, 1)?,
+    })
+}
+
+pub(crate) fn semaphore(core: &Core, permits: usize) -> Result<Semaphore, StateError> {
+    Ok(Semaphore {
+        laid: make(core, permits)?,
+    })
+}
+
+pub(crate) fn barrier(core: &Core, parties: usize) -> Result<Barrier, StateError> {
+    Ok(Barrier {
+        laid: make(core, parties)?,
+    })
+}
+
+pub(crate) fn queue<T: Pod + Send + Sync>(
+    core: &Core,
+    capacity: usize,
+) -> Result<Queue<T>, StateError> {
+    Ok(Queue {
+        laid: make(core, capacity)?,
+    })
+}
+
+fn make<K: Kind>(core: &Core, count: usize) -> Result<Laid<K>, StateError> {
+    let wrong_count = || StateError::Count {
+        what: K::NAME,
+        asked: count,
+        least: *K::COUNTS.start(),
+        most: *K::COUNTS.end(),
+    };
+    if !K::COUNTS.contains(&count) {
+        return Err(wrong_count());
     }
+    let block = core.arena.alloc(laid_bytes::<K>(count));
+    let block = block.map_err(|source| StateError::Memory {
+        what: K::NAME,
+        source,
+    })?;
+    // The block is as large as it has to be, so only the number can be wrong.
+    let laid = Laid::make(block, count).map_err(|_| wrong_count())?;
+    core.states
+        .enter(&core.arena, &laid)
+        .map_err(|_| StateError::PoolEnded)?;
+    Ok(laid)
 }

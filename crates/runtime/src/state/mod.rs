@@ -8,6 +8,11 @@
 //! | [`Semaphore`] | so many at a time | its permits come back |
 //! | [`Barrier`] | all wait for all | [`BarrierBroken`] to all, until it is reset |
 //! | [`Queue`] | items, many producers, many consumers | an item half pushed never was, one half popped is offered again |
+//! | [`Manager`](crate::Manager), [`Dict`](crate::Dict), [`List`](crate::List) | any value, in a process of its own; not of a pool | its function runs to its end |
+//!
+//! Data of one size that is used often belongs into the first ones, what changes its shape and is
+//! used now and then into a manager: a call of it costs a round trip through a socket, where the
+//! others cost a memory access or two.
 //!
 //! The supervisor makes them ([`Pool::mutex`](crate::Pool::mutex) and its neighbours) and sends
 //! them to tasks, alone or within any argument or result. What crosses is a descriptor; clones
@@ -54,7 +59,7 @@ mod cell;
 mod event;
 mod handle;
 mod kind;
-mod make;
+pub(crate) mod make;
 mod mutex;
 mod queue;
 mod registry;

@@ -33,8 +33,7 @@ pub(super) fn serve(
     ledger: &mut Ledger,
 ) {
     let header = header(context);
-    let cores = u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX);
-    let mut spin = SpinBudget::new(cores, MOST_SPIN_TURNS);
+    let mut spin = SpinBudget::new(context.received.cores(), MOST_SPIN_TURNS);
     let mut sink = Sink::new(Transport::Shared, Arc::clone(arena)).announcing();
     let mut kept = Kept::new();
     let _unpacking = Unpacking::from(arena);

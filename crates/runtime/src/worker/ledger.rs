@@ -3,12 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use forkyard_os::clock::now_ns;
-use forkyard_os::usage::resident_bytes;
+use forkyard_os::process::Pid;
+use forkyard_os::usage::rss_bytes;
 use forkyard_shm::Doorbell;
 use forkyard_shm::layout::WorkerPage;
 
 use crate::job::Laps;
 use crate::start::OsPark;
+use crate::trace;
 
 /// See the module.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct Ledger {
     tells_memory_at: u64,
     /// Beyond this it is to be told at once.
     most_rss_bytes: u64,
+    finished: u64,
 }
 
 /// Between two looks at this process's memory: one takes some microseconds.
@@ -43,6 +46,7 @@ impl Ledger {
             bytes_out: 0,
             checks: 0,
             begun: 0,
+            finished: 0,
             tells_memory_at: if most_rss_kib == 0 { u64::MAX } else { 0 },
             most_rss_bytes: u64::from(most_rss_kib) << 10,
         }
@@ -62,7 +66,7 @@ impl Ledger {
         let now = now_ns();
         if now >= self.tells_memory_at {
             self.tells_memory_at = now.saturating_add(MEMORY_NS);
-            let rss = resident_bytes();
+            let rss = rss_bytes(Pid::current()).unwrap_or(0);
             self.page.vitals.rss_bytes.store(rss, Ordering::Relaxed);
             if rss > self.most_rss_bytes {
                 doorbell.ring(&OsPark);
@@ -81,16 +85,39 @@ impl Ledger {
         counters.started.store(self.laps.mark, Ordering::Relaxed);
         forkyard_shm::step();
         counters.begun.store(self.begun, Ordering::Relaxed);
+        if trace::tasks() {
+            trace::at_work(self.begun, "task started");
+        }
+    }
+
+    /// The same on the copy path, where the message may be one that the supervisor wants no more;
+    /// whether it is to be run.
+    pub(crate) fn begin_unless_skipped(&mut self) -> bool {
+        self.begun += 1;
+        let counters = &self.page.counters;
+        forkyard_shm::step();
+        counters.started.store(self.laps.mark, Ordering::Relaxed);
+        self.page.stops.skips.begin(self.begun, &counters.begun)
+    }
+
+    /// How many messages were begun: the number of the one that runs.
+    #[inline]
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
     }
 
     /// A message is done.
     #[inline]
     pub(crate) fn end(&mut self, items: u32, bytes_in: usize, bytes_out: usize) {
+        self.finished += 1;
         self.tasks += u64::from(items);
         self.bytes_in += bytes_in as u64;
         self.bytes_out += bytes_out as u64;
         self.checks += crate::search::take_checks();
         self.write();
+        if trace::tasks() {
+            trace::at_work(self.finished, "task finished");
+        }
     }
 
     /// Copies the counters to the page: plain stores to lines that only we write.
@@ -109,6 +136,7 @@ impl Ledger {
             (&c.send, self.laps.send),
             (&c.lock, self.laps.lock),
             (&c.mark, self.laps.mark),
+            (&c.finished, self.finished),
         ];
         for (word, value) in pairs {
             word.store(value, Ordering::Relaxed);

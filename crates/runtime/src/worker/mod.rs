@@ -1,7 +1,7 @@
 //! The other side: what a worker process does from its start to its end.
 //!
 //! ```text
-//!   attach ─> refuse another build ─> watch the supervisor ─> connect ─> Ready
+//!   attach ─> refuse another build ─> watch the supervisor ─> set up ─> connect ─> initialize ─> Ready
 //!     ─> serve: wait, decode, compute, encode, send, ... ─> pill, or abort ─> Leaving ─> _exit
 //! ```
 //!
@@ -14,8 +14,8 @@ mod pipe;
 mod watcher;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forkyard_os::clock::{now_ns, ticks};
@@ -29,6 +29,7 @@ use crate::bootstrap::Attachment;
 use crate::context::{Context, WorkerSeat};
 use crate::job::{ItemError, Job, STATUS_ERROR, STATUS_VALUE};
 use crate::parcel::Parcel;
+use crate::setup::{Received, preload_failed};
 use crate::sink::{PutError, Sink};
 use crate::start::{EXIT_NOT_ATTACHED, OsPark};
 use crate::{Arena, mapped, trampoline};
@@ -36,6 +37,13 @@ use ledger::Ledger;
 
 /// How long a worker or the supervisor spins before it sleeps, in turns of some 50 ns.
 pub(crate) const MOST_SPIN_TURNS: u32 = 1000;
+
+/// How many cores this process may keep busy. To ask takes some files, so it is asked once; a
+/// zygote asks before it forks, for all its workers.
+pub(crate) fn cores() -> u32 {
+    static CORES: OnceLock<u32> = OnceLock::new();
+    *CORES.get_or_init(|| u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX))
+}
 
 /// Is worker `index` of the pool that `attachment` leads to, to the end of the process.
 pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
@@ -54,9 +62,15 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
     if !attachment.is_same_build() {
         refuse(page, Phase::OtherBuild);
     }
+    if let Some(why) = preload_failed() {
+        give_up(page, Phase::NotPreloaded, why);
+    }
+    crate::trace::in_worker(&attachment.name);
     watcher::start(supervisor, attachment.name.clone(), control);
     crate::job::install_panic_hook();
     let arena = Arc::new(mapped::attach_arena(&control, &attachment.name, owner));
+    let received = Received::from(page, &arena, index)
+        .unwrap_or_else(|why| give_up(page, Phase::NotSetUp, &why));
     let check_every = match page.orders.check_every.load(Ordering::Relaxed) {
         0 => CheckEvery::Auto,
         n => CheckEvery::every(n),
@@ -67,7 +81,8 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
         generation,
         control,
     };
-    let context = Context::install(seat, Arena::of_worker(Arc::clone(&arena)), check_every);
+    let of_worker = Arena::of_worker(Arc::clone(&arena));
+    let context = Context::install(seat, of_worker, check_every, received);
     let copy_path = page.orders.copy_path.load(Ordering::Relaxed) == 1;
     let end = copy_path.then(|| {
         let name = page.link.get().unwrap_or_default();
@@ -77,12 +92,13 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
                 // A pool that ends does not wait for those that are still starting.
                 if !control.header().stop.0.is_raised_for_ever() {
                     let_watcher_end();
-                    eprintln!("forkyard: worker {index} cannot connect its pipe: {error}");
+                    complain(&format!("worker {index} cannot connect its pipe: {error}"));
                 }
                 refuse(page, Phase::NoLink)
             }
         }
     });
+    initialize(page, context);
     let mut ledger = ready(page, generation, context);
     match end {
         Some(end) => {
@@ -96,7 +112,7 @@ pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
             lane::serve(lane, page, context, &arena, &mut ledger);
         }
     }
-    leave(page)
+    leave(page, context, index)
 }
 
 /// Why a worker takes no more tasks.
@@ -118,9 +134,34 @@ fn let_watcher_end() {
 /// How long after its descriptors a dying process itself may be there.
 const WATCHER_DELAY: Duration = Duration::from_millis(500);
 
+/// Says to standard error why a worker ends. Not with `eprintln!`, which panics when the supervisor,
+/// who reads it, is gone.
+fn complain(why: &str) {
+    forkyard_os::stderr::write_all(format!("forkyard: {why}\n").as_bytes());
+}
+
 fn refuse(page: &WorkerPage, why: Phase) -> ! {
     page.vitals.enter(why);
     exit_now(EXIT_NOT_ATTACHED)
+}
+
+/// Refuses to work, and says why.
+fn give_up(page: &WorkerPage, phase: Phase, why: &str) -> ! {
+    page.refuse(phase, why);
+    exit_now(EXIT_NOT_ATTACHED)
+}
+
+/// Runs the pool's initializer, if there is one.
+fn initialize(page: &WorkerPage, context: &Context) {
+    if !context.received.has_initializer() {
+        return;
+    }
+    page.vitals.enter(Phase::Initializing);
+    if let Err(why) = context.received.initialize() {
+        // `_exit` does not flush what it may have printed about it.
+        let _ = std::io::stdout().flush();
+        give_up(page, Phase::NotInitialized, &why);
+    }
 }
 
 /// Says that this worker is ready.
@@ -162,9 +203,13 @@ fn header(context: &Context) -> &forkyard_shm::layout::Header {
 }
 
 /// Ends this worker in good order.
-fn leave(page: &WorkerPage) -> ! {
+fn leave(page: &WorkerPage, context: &Context, index: usize) -> ! {
     let vitals = &page.vitals;
     vitals.leaving_ns.store(now_ns(), Ordering::Relaxed);
+    // An abort waits for nobody.
+    if !header(context).stop.0.is_raised_for_ever() {
+        context.received.finish(index);
+    }
     vitals
         .peak_rss_bytes
         .store(peak_rss_bytes(), Ordering::Relaxed);
@@ -183,11 +228,7 @@ fn run_job(
     ledger: &mut Ledger,
     context: &'static Context,
 ) -> u16 {
-    Context::enter_round(if message.round == 0 {
-        u32::MAX
-    } else {
-        message.round
-    });
+    Context::enter_message(ledger.begun(), message.round);
     let entry = trampoline::entry_of_message(message.entry);
     let mut job = Job {
         input,

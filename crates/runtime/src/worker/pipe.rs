@@ -13,7 +13,7 @@ use super::{Ended, header};
 use crate::Transport;
 use crate::arena::{RawArena, Unpacking};
 use crate::context::Context;
-use crate::job::Laps;
+use crate::job::{Laps, STATUS_SKIPPED};
 use crate::packing::Packing;
 use crate::parcel::{self, Extra, Parcel};
 use crate::sink::Sink;
@@ -57,9 +57,14 @@ pub(super) fn serve(
             end.recycle(frame);
             continue;
         }
-        ledger.begin();
-        let status = super::run_job(message, input, &mut sink, ledger, context);
+        let run = ledger.begin_unless_skipped();
+        let status = if run {
+            super::run_job(message, input, &mut sink, ledger, context)
+        } else {
+            STATUS_SKIPPED
+        };
         let (bytes_in, bytes_out) = (input.len(), sink.len());
+        let items = if run { message.items } else { 0 };
         let reply = Message {
             items: message.items,
             status,
@@ -88,7 +93,7 @@ pub(super) fn serve(
         });
         sink.reuse(outgoing.into_buffer());
         ledger.laps.send();
-        ledger.end(message.items, bytes_in, bytes_out);
+        ledger.end(items, bytes_in, bytes_out);
         if sent.is_err() {
             return Ended::LineClosed;
         }

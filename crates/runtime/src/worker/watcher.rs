@@ -19,14 +19,19 @@ pub(crate) fn start((pid, started): (Pid, u64), name: SegmentName, control: Cont
         .stack_size(STACK_BYTES)
         .spawn(move || {
             if let Err(error) = wait_for_exit(pid, started) {
-                eprintln!("forkyard: a worker cannot watch its supervisor and ends: {error}");
+                super::complain(&format!(
+                    "a worker cannot watch its supervisor and ends: {error}"
+                ));
             }
             unlink_all(&name, &control);
+            crate::manager::take_folder_away();
             exit_now(EXIT_ORPHANED)
         });
     if let Err(error) = watching {
         // A worker that might outlive its supervisor is worse than none.
-        eprintln!("forkyard: a worker cannot start its watching thread: {error}");
+        super::complain(&format!(
+            "a worker cannot start its watching thread: {error}"
+        ));
         exit_now(EXIT_NOT_ATTACHED);
     }
 }

@@ -312,10 +312,14 @@ impl SupervisorLane {
     pub fn reset(&mut self) {
         for position in 0..self.ring.count() as u64 {
             let slot = self.ring.slot(position);
-            step();
-            slot.task().word.store(0, Ordering::Relaxed);
-            step();
-            slot.result().word.store(0, Ordering::Relaxed);
+            for word in [&slot.task().word, &slot.result().word] {
+                step();
+                // Most slots were never used. A look at them has the system map many pages at
+                // once; a store would take a fault for each.
+                if word.load(Ordering::Relaxed) != 0 {
+                    word.store(0, Ordering::Relaxed);
+                }
+            }
         }
         let head = self.ring.head();
         step();

@@ -9,7 +9,8 @@
 //!  0x0010 |   taken             u64   results              |
 //!  0x0018 |   check_every       u32   0: auto              |
 //!  0x001c |   most_rss_kib      u32   0: any               |
-//!  0x0020 |   unused                                       |
+//!  0x0020 |   sent              u64   messages             |
+//!  0x0028 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Vitals, by the worker, rarely
 //!  0x0040 |   pid               u32                        |
@@ -37,7 +38,8 @@
 //!  0x00d0 |   mark              u64                        |
 //!  0x00d8 |   begun             u64                        |
 //!  0x00e0 |   started           u64   ticks                |
-//!  0x00e8 |   unused                                       |
+//!  0x00e8 |   finished          u64   messages             |
+//!  0x00f0 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Pipes, by the worker, on the copy path
 //!  0x0100 |   received          WatchedCount, packets      |
@@ -51,13 +53,38 @@
 //!         | LaneHead, on the shared path, see `lane::state`
 //!  0x0240 |   lane                                         |
 //!         +------------------------------------------------+
-//!  0x0300 |   unused                                       |
+//!         | Stops, by the supervisor, rarely
+//!  0x0300 |   flag              StopFlag                   |
+//!  0x0310 |   skips             u64   a bit a message      |
+//!  0x0318 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Progress, by the worker, as its tasks say
+//!  0x0340 |   message           u64   0: none              |
+//!  0x0348 |   done              u64                        |
+//!  0x0350 |   total             u64                        |
+//!  0x0358 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Setup, by the supervisor
+//!  0x0380 |   place             a descriptor               |
+//!  0x03a0 |   head_bytes        u64   0: no settings       |
+//!  0x03a8 |   head_hash         u64                        |
+//!  0x03b0 |   levels            u32   of pools below       |
+//!  0x03b4 |   reserved          u32   zero                 |
+//!  0x03b8 |   unused                                       |
+//!         +------------------------------------------------+
+//!         | Note, by the worker that cannot start
+//!  0x03c0 |   note              text, zero behind its end  |
+//!         +------------------------------------------------+
+//!  0x07c0 |   unused                                       |
 //!  0x1000 +------------------------------------------------+
 //! ```
 
 use core::mem::{offset_of, size_of};
 
-use super::{Counters, Header, Line, LinkName, Orders, Pipes, Vitals, WorkerPage};
+use super::{
+    Counters, Header, Line, LinkName, Note, Orders, Pipes, Progress, Setup, Stops, Vitals,
+    WorkerPage,
+};
 use crate::first::OwnerLock;
 use crate::lane::LaneHead;
 use crate::packed::packed;
@@ -67,21 +94,27 @@ use crate::wait::Doorbell;
 
 packed!(Header {
     magic, layout_hash, version, workers, slots, supervisor_pid, supervisor_start, exe_hash,
-    total_bytes, clock, stop, doorbell, awake, lock,
+    total_bytes, clock, stop, doorbell, awake, lock, about,
 } then 0 unused);
 packed!(Orders {
-    generation, copy_path, spawned_ns, taken, check_every, most_rss_kib,
-} then 0x20 unused);
+    generation, copy_path, spawned_ns, taken, check_every, most_rss_kib, sent,
+} then 0x18 unused);
 packed!(Vitals {
     pid, phase, parked, generation, ready_ns, leaving_ns, check_ps, peak_rss_bytes, ready_ticks,
     rss_bytes,
 } then 0 unused);
 packed!(Counters {
     tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun, started,
-} then 0x18 unused);
+    finished,
+} then 0x10 unused);
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
-packed!(WorkerPage { orders, vitals, counters, pipes, link, lane } then 0xd00 unused);
+packed!(Stops { flag, skips } then 0x28 unused);
+packed!(Progress { message, done, total } then 0x28 unused);
+packed!(Setup { place, head_bytes, head_hash, levels, _reserved } then 0x08 unused);
+packed!(WorkerPage {
+    orders, vitals, counters, pipes, link, lane, stops, progress, setup, note,
+} then 0x840 unused);
 const _: () = assert!(size_of::<LaneHead>() == 0xc0);
 
 /// Asserts each offset, and gives all of them.
@@ -94,6 +127,7 @@ macro_rules! numbers {
             $(offset_of!($type, $first$(.$second)?),)+
             size_of::<LinkName>(),
             size_of::<LaneHead>(),
+            size_of::<Note>(),
             size_of::<WorkerPage>(),
         ];
     };
@@ -106,6 +140,7 @@ numbers! {
     WorkerPage.orders.taken == 0x0010
     WorkerPage.orders.check_every == 0x0018
     WorkerPage.orders.most_rss_kib == 0x001c
+    WorkerPage.orders.sent == 0x0020
     WorkerPage.vitals.pid == 0x0040
     WorkerPage.vitals.phase == 0x0044
     WorkerPage.vitals.parked == 0x0048
@@ -129,11 +164,23 @@ numbers! {
     WorkerPage.counters.mark == 0x00d0
     WorkerPage.counters.begun == 0x00d8
     WorkerPage.counters.started == 0x00e0
+    WorkerPage.counters.finished == 0x00e8
     WorkerPage.pipes.received == 0x0100
     WorkerPage.pipes.sent == 0x0104
     WorkerPage.pipes.received_cost == 0x0108
     WorkerPage.link == 0x0140
     WorkerPage.lane == 0x0240
+    WorkerPage.stops.flag == 0x0300
+    WorkerPage.stops.skips == 0x0310
+    WorkerPage.progress.message == 0x0340
+    WorkerPage.progress.done == 0x0348
+    WorkerPage.progress.total == 0x0350
+    WorkerPage.setup.place == 0x0380
+    WorkerPage.setup.head_bytes == 0x03a0
+    WorkerPage.setup.head_hash == 0x03a8
+    WorkerPage.setup.levels == 0x03b0
+    WorkerPage.setup._reserved == 0x03b4
+    WorkerPage.note == 0x03c0
 }
 
 /// Where every field of the header lies (`layout` draws and asserts it), and how much the rest takes.
@@ -152,6 +199,7 @@ pub(super) const HEADER: &[usize] = &[
     offset_of!(Header, doorbell),
     offset_of!(Header, awake),
     offset_of!(Header, lock),
+    offset_of!(Header, about),
     size_of::<Line<StopFlag>>(),
     size_of::<Line<Doorbell>>(),
     size_of::<Line<AtomicU32>>(),

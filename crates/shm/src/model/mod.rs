@@ -22,6 +22,7 @@ mod mutex;
 mod queue;
 mod result_slot;
 mod semaphore;
+mod skips;
 mod wanted;
 
 /// Explores every interleaving, with at most `preemptions` forced switches in one run if

@@ -6,7 +6,7 @@ use super::PACKET_BYTES;
 pub const HEADER_BYTES: usize = 8;
 
 /// A message and how much of it is sent. Its packets are slices of the one buffer: nothing is copied.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outgoing {
     bytes: Vec<u8>,
     sent: usize,

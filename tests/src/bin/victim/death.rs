@@ -15,6 +15,7 @@ use crate::Scenario;
 use crate::setup::{Setup, kill_myself, spin, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("death/exits", exits),
     ("death/each-way", each_way),
     ("death/one-of-many", one_of_many),
     ("death/earlier-results", earlier_results),
@@ -34,7 +35,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 const LARGE_BYTES: usize = 64 << 20;
 
 #[expect(clippy::needless_pass_by_value, reason = "a task owns its argument")]
-fn die(how: String) -> u64 {
+pub(crate) fn die(how: String) -> u64 {
     match how.as_str() {
         "kill" => kill_myself(),
         "abort" => std::process::abort(),
@@ -58,6 +59,22 @@ fn dig(above: &mut [u64; 64]) -> u64 {
     let below = dig(std::hint::black_box(&mut here));
     above[3] = below;
     below + here[5]
+}
+
+/// A task that ends its process in good order has no result all the same.
+fn exits(setup: &Setup) {
+    let pool = setup.pool(2);
+    let is_told = |result: &Result<u64, TaskError>| matches!(result, Err(TaskError::WorkerDied(death)) if death.cause.is_success());
+    for _ in 0..3 {
+        let result = pool.submit(die, "0".to_owned()).join();
+        assert!(is_told(&result), "{result:?}");
+        works(&pool);
+    }
+    // Each of them ends its worker, or shares a message with one that does.
+    let results = pool.map(die, (0..20).map(|_| "0".to_owned()));
+    assert!(results.len() == 20 && results.iter().all(is_told));
+    works(&pool);
+    assert!(pool.close().deaths.len() >= 4);
 }
 
 /// Every way of dying is told by its cause, with the pid, the worker and its memory.

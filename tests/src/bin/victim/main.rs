@@ -5,25 +5,35 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod calls;
 #[cfg(debug_assertions)]
 mod crash;
 mod death;
+mod inspect;
 mod leaks;
 mod lifecycle;
+mod limits;
+mod manager;
 mod memory;
+mod nested;
+mod process;
+mod provided;
 mod scribble;
 mod search;
 mod setup;
 mod shutdown;
 mod signals;
 mod sizes;
+mod soak;
 mod start;
 mod state;
+mod stop;
 mod stress;
 mod threads;
 mod timings;
 mod trust;
 mod values;
+mod words;
 
 use setup::Setup;
 
@@ -39,24 +49,34 @@ fn main() {
     let setup = Setup::new(words);
     let all = [
         arena::SCENARIOS,
+        calls::SCENARIOS,
         #[cfg(debug_assertions)]
         crash::SCENARIOS,
         death::SCENARIOS,
+        inspect::SCENARIOS,
         leaks::SCENARIOS,
         lifecycle::SCENARIOS,
+        limits::SCENARIOS,
+        manager::SCENARIOS,
         memory::SCENARIOS,
+        nested::SCENARIOS,
+        process::SCENARIOS,
+        provided::SCENARIOS,
         scribble::SCENARIOS,
         search::SCENARIOS,
         shutdown::SCENARIOS,
         signals::SCENARIOS,
         sizes::SCENARIOS,
+        soak::SCENARIOS,
         start::SCENARIOS,
         state::SCENARIOS,
+        stop::SCENARIOS,
         stress::SCENARIOS,
         threads::SCENARIOS,
         timings::SCENARIOS,
         trust::SCENARIOS,
         values::SCENARIOS,
+        words::SCENARIOS,
     ];
     let (_, scenario) = all
         .concat()

@@ -39,7 +39,7 @@ const PIPES_AT: u64 = offset_of!(WorkerPage, pipes) as u64;
 
 /// Where things lie in a pool's control segment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Map {
+pub(crate) struct Map {
     control: PathBuf,
     slots: u64,
     workers_at: u64,
@@ -48,7 +48,7 @@ struct Map {
 
 impl Map {
     /// Of the one pool of this process.
-    fn of(pool: &Pool) -> Self {
+    pub(crate) fn of(pool: &Pool) -> Self {
         let is_control = |path: &PathBuf| path.extension().is_none();
         let mut segments = census::segments_of(std::process::id()).into_iter();
         let control = segments.find(is_control).expect("a control segment");
@@ -72,6 +72,18 @@ impl Map {
     fn page(&self) -> u64 {
         let index = forkyard::context().worker().expect("a worker asks");
         self.workers_at + index as u64 * self.stride
+    }
+
+    /// Says when the worker that asks has begun its last message.
+    pub(crate) fn say_started(&self, ticks: u64) {
+        let at = offset_of!(WorkerPage, counters.started) as u64;
+        self.write(self.page() + at, &ticks.to_le_bytes());
+    }
+
+    /// Says how many messages the worker that asks has begun.
+    pub(crate) fn say_begun(&self, messages: u64) {
+        let at = offset_of!(WorkerPage, counters.begun) as u64;
+        self.write(self.page() + at, &messages.to_le_bytes());
     }
 
     /// The slots of the lane of the worker that asks.

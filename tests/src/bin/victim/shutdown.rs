@@ -15,6 +15,7 @@ use crate::setup::{Setup, for_ever, spin, works};
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("shutdown/idle", idle),
     ("shutdown/busy", busy),
+    ("shutdown/draining", draining),
     ("shutdown/mid-message", mid_message),
     ("shutdown/building", building),
     ("shutdown/exit", exit),
@@ -59,6 +60,19 @@ fn busy(setup: &Setup) {
         (gate::arrived("busy") == 2).then_some(())
     });
     wait_for_the_end()
+}
+
+/// To be killed while `close` waits for tasks that end never.
+fn draining(setup: &Setup) {
+    let pool = setup.pool(2);
+    let handles = endless_tasks(&pool, 4);
+    let closing = std::thread::spawn(move || pool.close());
+    // It is closed once it takes nothing more, which only a copy of its handle could tell: the
+    // kill may come a little before or after that.
+    gate::say("up", std::process::id());
+    let _ = closing.join();
+    drop(handles);
+    unreachable!("the test kills this process")
 }
 
 /// To be killed while large messages are on their way in both directions.

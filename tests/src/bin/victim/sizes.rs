@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use forkyard::{BuildError, ChunkSize, TaskError};
 use serde_bytes::ByteBuf;
-use tests::census;
+use tests::patience::LIVENESS;
+use tests::{census, gate};
 
 use crate::Scenario;
 use crate::setup::{Setup, works};
@@ -13,6 +14,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("sizes/counts", counts),
     ("sizes/chunks", chunks),
     ("sizes/order", order),
+    ("sizes/timeout", timeout),
     ("sizes/large", large),
     ("sizes/edges", edges),
     ("sizes/queued", queued),
@@ -62,6 +64,38 @@ fn order(setup: &Setup) {
     };
     let results = pool.map(task, 0..500);
     assert_eq!(results, (0..500).map(Ok).collect::<Vec<_>>());
+}
+
+/// Whoever gives up waiting for one of many can have the others, use the pool, and have that one later.
+fn timeout(setup: &Setup) {
+    let pool = setup.pool(2);
+    let task = |n: u64| {
+        if n == 50 {
+            gate::wait("enough");
+        }
+        n * 3
+    };
+    let mut handles: Vec<_> = (0..100).map(|n| pool.submit(task, n)).collect();
+    let mut held = handles.remove(50);
+    for _ in 0..3 {
+        assert_eq!(held.join_timeout(std::time::Duration::from_millis(5)), None);
+    }
+    let others = (0..100).filter(|n| *n != 50);
+    // On the copy path some may lie behind it, out of reach.
+    let count = if setup.is_shared() { 99 } else { 40 };
+    let mut handles = others.zip(handles);
+    for (n, handle) in handles.by_ref().take(count) {
+        assert_eq!(handle.join(), Ok(n * 3));
+    }
+    if setup.is_shared() {
+        works(&pool);
+    }
+    gate::say("enough", "");
+    works(&pool);
+    assert_eq!(held.join_timeout(LIVENESS), Some(Ok(150)));
+    for (n, handle) in handles {
+        assert_eq!(handle.join(), Ok(n * 3));
+    }
 }
 
 fn pattern(len: usize) -> ByteBuf {

@@ -11,6 +11,7 @@ use crate::setup::{Setup, kill_myself, works};
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("values/touchy", touchy),
     ("values/panics", panics),
+    ("values/backtrace", backtrace),
     ("values/long-errors", long_errors),
     ("values/after-the-end", after_the_end),
 ];
@@ -103,28 +104,27 @@ fn back(value: Touchy) -> Touchy {
     value
 }
 
-/// Every place and deed, alone and among others.
+/// Every deed at the place given, alone and among others.
 fn touchy(setup: &Setup) {
     let chunks = [ChunkSize::Auto, items(1), items(4), items(64)];
-    for place in [
-        Place::EncodeArgument,
-        Place::DecodeArgument,
-        Place::EncodeResult,
-        Place::DecodeResult,
-    ] {
-        for deed in [Deed::Fail, Deed::Panic, Deed::Exit, Deed::Kill] {
-            let in_supervisor = matches!(place, Place::EncodeArgument | Place::DecodeResult);
-            if in_supervisor && matches!(deed, Deed::Exit | Deed::Kill) {
-                continue;
-            }
-            println!("{place:?} {deed:?}");
-            let pool = setup.pool(2);
-            alone(&pool, place, deed);
-            drop(pool);
-            for chunk in chunks {
-                let pool = setup.builder().workers(2).chunk_size(chunk);
-                among_others(&pool.build().expect("a pool"), place, deed, chunk);
-            }
+    let (place, in_supervisor) = match setup.arguments[0].as_str() {
+        "encode-argument" => (Place::EncodeArgument, true),
+        "decode-argument" => (Place::DecodeArgument, false),
+        "encode-result" => (Place::EncodeResult, false),
+        "decode-result" => (Place::DecodeResult, true),
+        other => panic!("no place is called {other:?}"),
+    };
+    for deed in [Deed::Fail, Deed::Panic, Deed::Exit, Deed::Kill] {
+        if in_supervisor && matches!(deed, Deed::Exit | Deed::Kill) {
+            continue;
+        }
+        println!("{place:?} {deed:?}");
+        let pool = setup.pool(2);
+        alone(&pool, place, deed);
+        drop(pool);
+        for chunk in chunks {
+            let pool = setup.builder().workers(2).chunk_size(chunk);
+            among_others(&pool.build().expect("a pool"), place, deed, chunk);
         }
     }
 }
@@ -234,6 +234,26 @@ fn panics(setup: &Setup) {
     assert_eq!(pool.submit(|()| std::process::id(), ()).join(), pid);
     let report = pool.close();
     assert!(report.deaths.is_empty());
+}
+
+/// A function to be found in a backtrace.
+#[inline(never)]
+fn at_the_bottom(depth: u64) -> u64 {
+    assert!(depth > 0, "at the bottom");
+    std::hint::black_box(at_the_bottom(depth - 1)) + 1
+}
+
+/// With RUST_BACKTRACE the report of a panic says how the task came to it.
+fn backtrace(setup: &Setup) {
+    let pool = setup.pool(1);
+    let Err(TaskError::Panicked(panic)) = pool.submit(at_the_bottom, 3).join() else {
+        panic!("it does not get there");
+    };
+    assert_eq!(panic.message, "at the bottom");
+    let text = panic.backtrace.expect("it was asked for");
+    assert!(text.contains("at_the_bottom"), "{text}");
+    works(&pool);
+    assert!(pool.close().deaths.is_empty());
 }
 
 /// Errors longer than a slot, and longer than a packet, arrive whole.

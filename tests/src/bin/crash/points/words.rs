@@ -1,6 +1,6 @@
 //! The words of the control segment: counts, the doorbell, the stop flag.
 
-use forkyard_shm::{StopFlag, crash};
+use forkyard_shm::{Skips, StopFlag, crash};
 
 use super::board::Board;
 use super::park::{Asleep, Counted, Plain};
@@ -15,6 +15,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("stop flag: arm", SUPERVISOR, arm),
     Operation::new("stop flag: raise", BOTH, raise),
     Operation::new("stop flag: raise for ever", SUPERVISOR, raise_for_ever),
+    Operation::new("skips: ask", SUPERVISOR, ask_to_skip),
+    Operation::new("skips: begin", WORKER, begin_unless_skipped),
 ];
 
 /// Each bump happened or did not, and who watches is told of the next.
@@ -128,4 +130,31 @@ fn raise_for_ever(trial: &Trial) {
     let up = flag.is_raised_for_ever();
     assert!(died || up);
     assert_eq!(flag.is_raised(flag.arm()), up);
+}
+
+/// The messages are passed over or not; what is asked next counts alone.
+fn ask_to_skip(trial: &Trial) {
+    let board = Board::new();
+    let page = board.control.page(0);
+    let (skips, begun) = (&page.stops.skips, &page.counters.begun);
+    let died = trial.victim(|| assert_eq!(skips.ask(Skips::bit(1), begun), 0));
+    assert_eq!(skips.begin(1, begun), died);
+    assert_eq!(skips.ask(Skips::bit(3), begun), 1);
+    assert_eq!(
+        [2, 3].map(|number| skips.begin(number, begun)),
+        [true, false]
+    );
+}
+
+/// A worker that dies has begun its message, or will not.
+fn begin_unless_skipped(trial: &Trial) {
+    let board = Board::new();
+    let page = board.control.page(0);
+    let (skips, begun) = (&page.stops.skips, &page.counters.begun);
+    let died = trial.victim(|| assert!(skips.begin(1, begun)));
+    let bits = Skips::bit(1);
+    assert_eq!(skips.ask(bits, begun), u64::from(!died));
+    assert!(!skips.begin(1, begun));
+    page.reset();
+    assert!(skips.begin(1, begun));
 }

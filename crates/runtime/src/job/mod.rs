@@ -8,8 +8,10 @@
 //! An item that fails leaves the others alone: its argument is fenced off by its length, and
 //! its panic is caught.
 
+mod chunk;
+
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkyard_os::clock::ticks;
@@ -26,38 +28,43 @@ use crate::state::take_waited;
 pub(crate) const STATUS_VALUE: u16 = 0;
 /// A single item's result is an [`ItemError`].
 pub(crate) const STATUS_ERROR: u16 = 1;
+/// There is no result: the message was passed over, as the supervisor had asked.
+pub(crate) const STATUS_SKIPPED: u16 = 2;
 /// Bytes of the length before an item of a chunk.
 const FENCE_BYTES: usize = 4;
 /// Marks an item's length as that of an [`ItemError`].
 pub(crate) const ERROR_BIT: u32 = 1 << 31;
 
+pub(crate) use chunk::fold;
+
 /// Why an item has no result, as the worker tells it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum ItemError {
-    Panicked {
-        message: String,
-        location: Option<String>,
-        backtrace: Option<String>,
-    },
+    /// Boxed, so that a result that is none is no larger than others.
+    Panicked(Box<Panic>),
     Decode(String),
     Encode(String),
     SharedMemory(String),
     Aborted,
 }
 
+/// What is known of a panic.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: Option<String>,
+    pub(crate) backtrace: Option<String>,
+}
+
 impl ItemError {
     /// The same as the user sees it.
     pub(crate) fn in_worker(self, worker: usize) -> TaskError {
         match self {
-            Self::Panicked {
-                message,
-                location,
-                backtrace,
-            } => TaskError::Panicked(Box::new(TaskPanic {
+            Self::Panicked(panic) => TaskError::Panicked(Box::new(TaskPanic {
                 worker,
-                message,
-                location,
-                backtrace,
+                message: panic.message,
+                location: panic.location,
+                backtrace: panic.backtrace,
             })),
             Self::Decode(why) => TaskError::DecodeArgument(why.into()),
             Self::Encode(why) => TaskError::EncodeResult(why.into()),
@@ -136,7 +143,7 @@ pub(crate) fn execute<In, Out>(
     if job.items == 1 {
         single(job, &call);
     } else {
-        chunk(job, &call);
+        chunk::run(job, &call);
     }
 }
 
@@ -154,7 +161,7 @@ where
     In: DeserializeOwned,
     Out: Serialize,
 {
-    let argument = decode::<In>(job.input);
+    let argument = caught(|| decode::<In>(job.input));
     job.laps.decode();
     let outcome = argument.and_then(|argument| {
         let mut env = Env {
@@ -166,6 +173,11 @@ where
         caught(|| call(&mut env, argument))
     });
     job.laps.compute();
+    put_one(job, outcome);
+}
+
+/// Puts the one result of a message.
+fn put_one<Out: Serialize>(job: &mut Job<'_>, outcome: Result<Out, ItemError>) {
     let put = outcome.and_then(|value| caught(|| job.out.put(&value).map_err(item_error)));
     job.status = match put {
         Ok(()) => STATUS_VALUE,
@@ -178,60 +190,9 @@ where
     job.laps.encode();
 }
 
-fn chunk<In, Out>(job: &mut Job<'_>, call: &impl Fn(&mut Env<'_>, In) -> Result<Out, ItemError>)
-where
-    In: DeserializeOwned,
-    Out: Serialize,
-{
-    // Each has its fence, and a count that is wrong must not be believed for what it reserves.
-    if job.items as usize > job.input.len() / FENCE_BYTES {
-        let why = format!("{} bytes are no {} items", job.input.len(), job.items);
-        put_error(job.out, &ItemError::Decode(why));
-        job.status = STATUS_ERROR;
-        job.laps.decode();
-        return;
-    }
-    let mut input = job.input;
-    let arguments: Vec<Result<In, ItemError>> = (0..job.items)
-        .map(|_| decode(fenced(&mut input)?))
-        .collect();
-    job.laps.decode();
-    let mut env = Env {
-        context: job.context,
-        round: job.round,
-        mode: job.mode,
-        laps: job.laps,
-    };
-    let results: Vec<Result<Out, ItemError>> = arguments
-        .into_iter()
-        .map(|argument| caught(|| call(&mut env, argument?)))
-        .collect();
-    job.laps.compute();
-    for result in results {
-        let put =
-            result.and_then(|value| caught(|| job.out.put_fenced(&value).map_err(item_error)));
-        if let Err(error) = put {
-            put_fenced_error(job.out, &error);
-        }
-    }
-    job.status = STATUS_VALUE;
-    job.laps.encode();
-}
-
-/// The next fenced item of a chunk.
-fn fenced<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], ItemError> {
-    let torn = || ItemError::Decode("the chunk ends in the middle of an item".to_owned());
-    let (len, rest) = input.split_first_chunk::<FENCE_BYTES>().ok_or_else(torn)?;
-    let (item, rest) = rest
-        .split_at_checked(u32::from_le_bytes(*len) as usize)
-        .ok_or_else(torn)?;
-    *input = rest;
-    Ok(item)
-}
-
 #[inline]
 fn decode<In: DeserializeOwned>(bytes: &[u8]) -> Result<In, ItemError> {
-    caught(|| codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string())))
+    codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string()))
 }
 
 fn item_error(error: PutError) -> ItemError {
@@ -268,7 +229,7 @@ pub(crate) fn caught<T>(body: impl FnOnce() -> Result<T, ItemError>) -> Result<T
 }
 
 #[cold]
-fn panicked(payload: &(dyn Any + Send)) -> ItemError {
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> ItemError {
     let message = if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {
@@ -277,17 +238,24 @@ fn panicked(payload: &(dyn Any + Send)) -> ItemError {
         "(a panic whose payload is no text)".to_owned()
     };
     let (location, backtrace) = LAST_PANIC.take().unwrap_or_default();
-    ItemError::Panicked {
+    ItemError::Panicked(Box::new(Panic {
         message,
         location,
         backtrace,
-    }
+    }))
 }
 
 type PanicNote = (Option<String>, Option<String>);
 
 thread_local! {
     static LAST_PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+    /// Whether this thread, though not the worker's first, reports its panics to a caller.
+    static REPORTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on panics of this thread, too, are silent and noted: it runs what others sent.
+pub(crate) fn report_panics_of_this_thread() {
+    REPORTS.set(true);
 }
 
 /// Makes panics of tasks silent in this worker (they are reported to the supervisor) and
@@ -296,7 +264,7 @@ pub(crate) fn install_panic_hook() {
     let before = std::panic::take_hook();
     let worker_thread = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() != worker_thread {
+        if std::thread::current().id() != worker_thread && !REPORTS.get() {
             before(info);
             return;
         }

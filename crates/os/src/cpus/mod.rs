@@ -1,6 +1,15 @@
-//! How many processors this process may keep busy.
+//! How many processors this process may keep busy, and which.
 
 use std::num::NonZeroUsize;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "linux")]
+pub use linux::{allowed, pin};
+#[cfg(target_os = "macos")]
+pub use macos::{allowed, pin};
 
 /// The number of threads that can run at once here; 1 when the system does not tell.
 ///
@@ -18,5 +27,21 @@ mod tests {
     #[test]
     fn there_is_at_least_one_and_not_a_million() {
         assert!(super::available().get() < 1_000_000);
+    }
+
+    #[test]
+    fn a_thread_can_be_pinned_to_each_processor_that_it_may_use() {
+        let allowed = super::allowed();
+        assert!(!allowed.is_empty());
+        std::thread::spawn(move || {
+            for cpu in allowed {
+                super::pin(cpu).unwrap();
+                if cfg!(target_os = "linux") {
+                    assert_eq!(super::allowed(), [cpu]);
+                }
+            }
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -1,0 +1,364 @@
+//! The ways to hand a pool work. Each is a method of [`Pool`] with the pool's own settings, and
+//! most also of a [`Task`], which can be given others.
+
+mod chunks;
+mod imap;
+mod reduce;
+mod star;
+mod task;
+mod with;
+
+use bytemuck::Pod;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::TaskError;
+use crate::first::First;
+use crate::{Handle, Owned, Pool, Protocol, Search, Timed};
+
+pub use imap::{Imap, ImapUnordered};
+pub use star::StarFn;
+pub use task::Task;
+
+impl Pool {
+    /// A function with settings of its own, to be run in this pool.
+    ///
+    /// `f` is a function by its name, or a closure that captures nothing (checked when the
+    /// program is compiled).
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let squares = pool.task(|n: u64| n * n).chunk_size("100".parse()?).map(0..10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn task<F: Copy + 'static>(&self, f: F) -> Task<'_, F> {
+        Task::new(self, f)
+    }
+
+    /// Sends one task; [`Handle::join`] waits for its result.
+    ///
+    /// `f` is a function by its name, or a closure that captures nothing (checked when the
+    /// program is compiled). Errors of any kind come with `join`.
+    ///
+    /// Touches no other thread: the task goes into a worker's lane, or, when all are full,
+    /// waits until there is room.
+    pub fn submit<F, In, Out>(&self, f: F, argument: In) -> Handle<Out>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+    {
+        self.task(f).submit(argument)
+    }
+
+    /// As [`submit`](Self::submit), and the result comes with where its time went. It costs a few
+    /// looks at the clock more.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let sum = pool.submit_timed(|n: u64| (0..n).sum::<u64>(), 1_000_000).join()?;
+    /// println!("{} in {:?} of {:?}", sum.value, sum.timings.compute, sum.timings.total());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_timed<F, In, Out>(&self, f: F, argument: In) -> Handle<Timed<Out>>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+    {
+        self.task(f).submit_timed(argument)
+    }
+
+    /// Runs `f` on every item and returns the results in the order of the items.
+    ///
+    /// `items` is read as workers get room, so that at most a bounded number is in memory.
+    /// An item that fails leaves the others alone: it has its own error. Once the pool is
+    /// aborted, no more items are taken from `items`; as many as it still promised by its
+    /// `size_hint` have an entry all the same.
+    pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.task(f).map(items)
+    }
+
+    /// [`map`](Self::map) for functions of several parameters: each item is a tuple of them.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let powers = pool.starmap(u64::pow, [(2, 10), (3, 4)]);
+    /// assert_eq!(powers, [Ok(1024), Ok(81)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn starmap<F, Args, I>(&self, f: F, items: I) -> Vec<Result<F::Out, TaskError>>
+    where
+        F: StarFn<Args>,
+        Args: Serialize + DeserializeOwned,
+        F::Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = Args>,
+    {
+        self.task(f).starmap(items)
+    }
+
+    /// [`map`](Self::map) as an iterator: results come in the order of the items, each as soon as
+    /// it and those before it are there, and items are taken in only as results are asked for.
+    ///
+    /// Memory is bounded, however long `items` is: so many items at most are on their way, or done
+    /// and not asked for yet ([`Task::window`]). Nothing runs before the first result is asked
+    /// for. Dropped before its end, the iterator takes in no more items; what runs, runs to its
+    /// end, and its results are thrown away.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let endless = 0_u64..;
+    /// for square in pool.imap(|n: u64| n * n, endless).take(1000) {
+    ///     println!("{}", square?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap<F, In, Out, I>(&self, f: F, items: I) -> Imap<'_, I::IntoIter, Out>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.task(f).imap(items)
+    }
+
+    /// As [`imap`](Self::imap), with results in the order in which they come, each with the index
+    /// of its item. One slow item holds nothing up.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// for (index, result) in pool.imap_unordered(|n: u64| n * n, [3, 4, 5]) {
+    ///     println!("item {index}: {}", result?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap_unordered<F, In, Out, I>(
+        &self,
+        f: F,
+        items: I,
+    ) -> ImapUnordered<'_, I::IntoIter, Out>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.task(f).imap_unordered(items)
+    }
+
+    /// [`map`](Self::map) with something that all tasks read: it is encoded once, and each worker
+    /// decodes it once, however many items it runs.
+    ///
+    /// It crosses through the arena, on the copy path too. What is in shared memory already
+    /// ([`Shared`](crate::Shared)) needs no `map_with`, and an [`Owned`](crate::Owned), which
+    /// moves to one receiver, cannot be part of it. A worker keeps what it has decoded until the
+    /// next `map_with` comes.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let words: std::collections::HashSet<String> = ["to", "be"].map(String::from).into();
+    /// let texts = ["to be", "or not"].map(String::from);
+    /// let known = pool.map_with(
+    ///     &words,
+    ///     |words, text: String| text.split(' ').filter(|word| words.contains(*word)).count(),
+    ///     texts,
+    /// );
+    /// assert_eq!(known, [Ok(2), Ok(0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_with<C, F, In, Out, I>(
+        &self,
+        context: &C,
+        f: F,
+        items: I,
+    ) -> Vec<Result<Out, TaskError>>
+    where
+        C: Serialize + DeserializeOwned + 'static,
+        F: Fn(&C, In) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.task(f).map_with(context, items)
+    }
+
+    /// Runs `f` on disjoint parts of `data`, of `len` elements each (the last may be shorter), where
+    /// they lie: nothing is copied or sent. `f` is told the index of its part's first element, and
+    /// what it returns is returned here, in the order of the parts.
+    ///
+    /// A part whose task failed is in whatever state the task left it in. Returns only when no
+    /// worker can write any more: when the pool is aborted, after its workers have ended.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let mut samples = pool.arena().alloc_zeroed::<f32>(10_000_000)?;
+    /// let done = pool.for_each_chunk_mut(&mut samples, 1 << 16, |at, part| {
+    ///     for (i, sample) in part.iter_mut().enumerate() {
+    ///         *sample = ((at + i) as f32).sqrt();
+    ///     }
+    /// });
+    /// assert!(done.into_iter().all(|part| part.is_ok()));
+    /// assert_eq!(samples[4_000_000], 2000.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// When `len` is zero, or `data` is not of this pool.
+    pub fn for_each_chunk_mut<T, F, Out>(
+        &self,
+        data: &mut Owned<[T]>,
+        len: usize,
+        f: F,
+    ) -> Vec<Result<Out, TaskError>>
+    where
+        T: Pod,
+        F: Fn(usize, &mut [T]) -> Out + Copy + 'static,
+        Out: Serialize + DeserializeOwned,
+    {
+        self.task(f).for_each_chunk_mut(data, len)
+    }
+
+    /// Runs `f` on every item and folds the results into one by `combine`; `None` when there are
+    /// no items.
+    ///
+    /// Workers fold what they compute themselves, a chunk of items at a time, and the supervisor
+    /// folds what they return, in the order of the items. So `combine` must be associative; it
+    /// need not be commutative. It runs on both sides, in workers and here.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let sum = pool.reduce(|n: u64| n * n, |a, b| a + b, 0..1_000_000)?;
+    /// assert_eq!(sum, Some(333_332_833_333_500_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When an item failed: its error, of the first in the order of the items. Once one is known to
+    /// have failed, no more items are taken in.
+    ///
+    /// # Panics
+    /// When `combine` panics here. (In a worker that is an error.)
+    pub fn reduce<F, G, In, Out, I>(
+        &self,
+        f: F,
+        combine: G,
+        items: I,
+    ) -> Result<Option<Out>, TaskError>
+    where
+        F: Fn(In) -> Out + Copy + 'static,
+        G: Fn(Out, Out) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.task(f).reduce(combine, items)
+    }
+
+    /// First found wins: runs `f` on the items until one returns `Some`, then stops the rest.
+    ///
+    /// `f` looks at its [`Search`] now and then and returns `None` when told to stop. When
+    /// several find at once, one wins and the others' finds are dropped. A pool searches for
+    /// one thing at a time: a second call waits for the first, so `items` must not search on
+    /// the same pool.
+    ///
+    /// # Errors
+    /// When nothing was found and a task had failed: what it would have found is not known.
+    pub fn first<F, In, Out, I>(&self, f: F, items: I) -> Result<First<Out>, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.first_with(Protocol::Claim, f, items)
+    }
+
+    /// [`first`](Self::first) with a claim protocol of choice, to compare them.
+    ///
+    /// # Errors
+    /// As [`first`](Self::first).
+    pub fn first_with<F, In, Out, I>(
+        &self,
+        protocol: Protocol,
+        f: F,
+        items: I,
+    ) -> Result<First<Out>, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let _ = f;
+        crate::first::run::<F, In, Out, I>(self, protocol, items)
+    }
+
+    /// Whether `f` is true of any of the items. The first that is stops the rest, as in
+    /// [`first`](Self::first).
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let n = 1_000_000_016_000_000_063_u64;
+    /// let is_composite = pool.any(
+    ///     |search, (n, from): (u64, u64)| {
+    ///         let mut check = search.checker();
+    ///         (from..from + 100_000_000)
+    ///             .take_while(|_| !check.should_stop())
+    ///             .any(|d| d > 1 && d < n && n % d == 0)
+    ///     },
+    ///     (0..10).map(|part| (n, part * 100_000_000)),
+    /// )?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it was true of none, and a task had failed.
+    pub fn any<F, In, I>(&self, f: F, items: I) -> Result<bool, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> bool + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let _ = f;
+        let is_one = |search: &Search<'_>, item| {
+            let f = crate::trampoline::conjure::<F>();
+            f(search, item).then_some(())
+        };
+        Ok(self.first(is_one, items)?.found.is_some())
+    }
+
+    /// Whether `f` is true of all of the items. The first of which it is false stops the rest. A
+    /// task that is told to stop may return either: what it returns does not count any more.
+    ///
+    /// # Errors
+    /// When it was false of none, and a task had failed.
+    pub fn all<F, In, I>(&self, f: F, items: I) -> Result<bool, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> bool + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let _ = f;
+        let is_not = |search: &Search<'_>, item| {
+            let f = crate::trampoline::conjure::<F>();
+            !f(search, item)
+        };
+        Ok(!self.any(is_not, items)?)
+    }
+}

@@ -1,0 +1,245 @@
+//! A function with settings of its own.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use bytemuck::Pod;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::chunks::{self, Lending};
+use super::imap::{Imap, ImapUnordered};
+use super::star::{self, StarFn};
+use super::with::{self, Loan};
+use crate::driver::Terms;
+use crate::error::TaskError;
+use crate::handle::{Stamped, Timed, submit, timed_task};
+use crate::job::{Job, execute};
+use crate::map::Dispatch;
+use crate::reply::decode_into;
+use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, trampoline};
+
+/// A function to be run in a pool, with settings of its own in place of the pool's; see
+/// [`Pool::task`]. It can be used any number of times.
+#[derive(Clone, Copy)]
+#[must_use = "nothing runs until it is given arguments"]
+pub struct Task<'p, F> {
+    pool: &'p Pool,
+    of: PhantomData<F>,
+    chunk_size: ChunkSize,
+    terms: Terms,
+    window: Option<usize>,
+}
+
+impl<F> fmt::Debug for Task<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("f", &std::any::type_name::<F>())
+            .field("chunk_size", &self.chunk_size)
+            .field("terms", &self.terms)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'p, F: Copy + 'static> Task<'p, F> {
+    pub(super) fn new(pool: &'p Pool, f: F) -> Self {
+        let _ = f; // it holds nothing; its type is what crosses
+        Self {
+            pool,
+            of: PhantomData,
+            chunk_size: pool.core().options.chunk_size,
+            terms: pool.core().options.terms,
+            window: None,
+        }
+    }
+
+    /// How many items travel in one message. Default: the pool's
+    /// [`chunk_size`](crate::PoolBuilder::chunk_size).
+    pub fn chunk_size(mut self, chunk_size: ChunkSize) -> Self {
+        self.chunk_size = chunk_size;
+        self
+    }
+
+    /// How long each may run. Default: the pool's [`task_timeout`](crate::PoolBuilder::task_timeout),
+    /// where it is said what happens then.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.terms.timeout = Some(limit);
+        self
+    }
+
+    /// How long one that is over its limit, or cancelled, has to stop by itself. Default: the
+    /// pool's [`task_grace`](crate::PoolBuilder::task_grace).
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.terms.grace = grace;
+        self
+    }
+
+    /// What becomes of one whose worker dies while it runs it. Default: the pool's
+    /// [`on_crash`](crate::PoolBuilder::on_crash).
+    pub fn on_crash(mut self, what: OnCrash) -> Self {
+        self.terms.on_crash = what;
+        self
+    }
+
+    /// How many items of an [`imap`](Self::imap) may be on their way, or done and not asked for
+    /// yet, at least 1. Default: enough to keep every worker busy, whatever their size: 16,384 for
+    /// each worker.
+    pub fn window(mut self, items: usize) -> Self {
+        self.window = Some(items.max(1));
+        self
+    }
+
+    /// [`Pool::submit`].
+    pub fn submit<In, Out>(&self, argument: In) -> Handle<Out>
+    where
+        F: Fn(In) -> Out,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+    {
+        let entry = trampoline::offset_of(plain::<F, In, Out>);
+        submit(self.pool.core(), entry, self.terms, argument)
+    }
+
+    /// [`Pool::submit_timed`].
+    pub fn submit_timed<In, Out>(&self, argument: In) -> Handle<Timed<Out>>
+    where
+        F: Fn(In) -> Out,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+    {
+        let entry = trampoline::offset_of(timed_task::<F, In, Out>);
+        submit(self.pool.core(), entry, self.terms, Stamped::now(argument))
+    }
+
+    /// [`Pool::map`].
+    pub fn map<In, Out, I>(&self, items: I) -> Vec<Result<Out, TaskError>>
+    where
+        F: Fn(In) -> Out,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.collect(trampoline::offset_of(plain::<F, In, Out>), items)
+    }
+
+    /// [`Pool::starmap`].
+    pub fn starmap<Args, I>(&self, items: I) -> Vec<Result<F::Out, TaskError>>
+    where
+        F: StarFn<Args>,
+        Args: Serialize + DeserializeOwned,
+        F::Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = Args>,
+    {
+        self.collect(trampoline::offset_of(star::task::<F, Args>), items)
+    }
+
+    /// [`Pool::imap`].
+    pub fn imap<In, Out, I>(&self, items: I) -> Imap<'p, I::IntoIter, Out>
+    where
+        F: Fn(In) -> Out,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        Imap::new(self.imap_unordered(items))
+    }
+
+    /// [`Pool::imap_unordered`].
+    pub fn imap_unordered<In, Out, I>(&self, items: I) -> ImapUnordered<'p, I::IntoIter, Out>
+    where
+        F: Fn(In) -> Out,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let dispatch = self.dispatch(trampoline::offset_of(plain::<F, In, Out>));
+        ImapUnordered::new(dispatch, items.into_iter(), self.window)
+    }
+
+    /// [`Pool::reduce`].
+    ///
+    /// # Errors
+    /// As [`Pool::reduce`].
+    pub fn reduce<G, In, Out, I>(&self, combine: G, items: I) -> Result<Option<Out>, TaskError>
+    where
+        F: Fn(In) -> Out,
+        G: Fn(Out, Out) -> Out + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let entry = trampoline::offset_of(super::reduce::task::<F, G, In, Out>);
+        super::reduce::run(self.dispatch(entry), combine, items.into_iter())
+    }
+
+    /// [`Pool::map_with`].
+    pub fn map_with<C, In, Out, I>(&self, context: &C, items: I) -> Vec<Result<Out, TaskError>>
+    where
+        C: Serialize + DeserializeOwned + 'static,
+        F: Fn(&C, In) -> Out,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let entry = trampoline::offset_of(with::task::<F, C, In, Out>);
+        match Loan::new(self.pool.core(), context) {
+            Ok(loan) => self.collect(entry, items.into_iter().map(|item| loan.beside(item))),
+            Err(error) => items.into_iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    /// [`Pool::for_each_chunk_mut`].
+    ///
+    /// # Panics
+    /// As [`Pool::for_each_chunk_mut`].
+    pub fn for_each_chunk_mut<T, Out>(
+        &self,
+        data: &mut Owned<[T]>,
+        len: usize,
+    ) -> Vec<Result<Out, TaskError>>
+    where
+        T: Pod,
+        F: Fn(usize, &mut [T]) -> Out,
+        Out: Serialize + DeserializeOwned,
+    {
+        assert!(len > 0, "a part of no elements");
+        let elements = data.len();
+        let lending = Lending::begin(self.pool.core(), data);
+        let starts = (0..elements).step_by(len);
+        let parts = starts.map(|start| lending.part::<T>(start..elements.min(start + len)));
+        self.collect(trampoline::offset_of(chunks::task::<F, T, Out>), parts)
+    }
+
+    /// The results of all items, in their order.
+    pub(super) fn collect<In, Out, I>(&self, entry: u64, items: I) -> Vec<Result<Out, TaskError>>
+    where
+        In: Serialize,
+        Out: DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let items = items.into_iter();
+        let mut results = Vec::with_capacity(items.size_hint().0);
+        let mut dispatch = self.dispatch(entry);
+        let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
+        let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);
+        results.resize_with(results.len() + left, || Err(why.clone()));
+        results
+    }
+
+    fn dispatch(&self, entry: u64) -> Dispatch<'p> {
+        Dispatch::new(self.pool.core(), entry, self.chunk_size, self.terms)
+    }
+}
+
+/// The trampoline of an ordinary task.
+fn plain<F, In, Out>(job: &mut Job<'_>)
+where
+    F: Fn(In) -> Out + Copy + 'static,
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let f = trampoline::conjure::<F>();
+    execute::<In, Out>(job, |_, argument| Ok(f(argument)));
+}

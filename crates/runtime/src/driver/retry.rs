@@ -1,0 +1,46 @@
+//! Running a message again whose worker died with it.
+
+use super::Driver;
+use crate::error::{GaveUp, NotRetried, TaskError, WorkerDeath};
+use crate::packing::Attached;
+use crate::parcel::{Extra, Ready, Ticket};
+
+impl Driver {
+    /// The `nth` message in flight of a dead worker, which it had begun, to be sent again; or
+    /// what it ends with.
+    pub(super) fn run_again(
+        &mut self,
+        (index, nth): (usize, usize),
+        ticket: Ticket,
+        extra: Option<Box<Extra>>,
+        death: &WorkerDeath,
+    ) -> Result<Ready, TaskError> {
+        let batch = self.batches.get(ticket.batch as usize);
+        let most = batch.map_or(0, |batch| batch.terms.retries());
+        if most == 0 {
+            return Err(TaskError::WorkerDied(Box::new(death.clone())));
+        }
+        let mut extra = extra.unwrap_or_default();
+        extra.earlier.push(death.clone());
+        let give_up = |deaths: &mut Vec<WorkerDeath>, why| {
+            let deaths = std::mem::take(deaths);
+            Err(TaskError::GaveUp(Box::new(GaveUp { deaths, why })))
+        };
+        if extra.earlier.len() > most as usize {
+            return give_up(&mut extra.earlier, NotRetried::Spent);
+        }
+        let moved = |attached: &Attached| !matches!(attached, Attached::Shared(_));
+        if extra.attached.iter().any(moved) {
+            return give_up(&mut extra.earlier, NotRetried::ArgumentMoved);
+        }
+        let task = self.seats[index].link.begun_task(nth);
+        match task.filter(|parcel| self.is_intact(&ticket, parcel)) {
+            Some(mut parcel) => {
+                parcel.keep(Some(extra));
+                tracing::debug!(?ticket, "task runs again");
+                Ok(Ready { ticket, parcel })
+            }
+            None => give_up(&mut extra.earlier, NotRetried::ArgumentLost),
+        }
+    }
+}

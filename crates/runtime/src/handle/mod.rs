@@ -1,0 +1,345 @@
+//! One submitted task, as its submitter holds it.
+
+mod completed;
+mod timed;
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use forkyard_shm::lane::Message;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Transport;
+use crate::arena::Unpacking;
+use crate::chunk::encode_error;
+use crate::driver::{Cancelled, Core, Patience, Reply, Terms, Watcher, Whereabouts, tell};
+use crate::error::TaskError;
+use crate::job::caught;
+use crate::packing::Packing;
+use crate::parcel::{Parcel, Ready, Ticket};
+use crate::reply::Decoder;
+use crate::sink::{PutError, Sink};
+use crate::time::after;
+
+pub use completed::{AsCompleted, Done, WaitFor, as_completed, wait};
+pub(crate) use timed::{Stamped, timed_task};
+pub use timed::{TaskTimings, Timed};
+
+/// The result to come of a task given to [`Pool::submit`](crate::Pool::submit).
+///
+/// It can be waited for ([`join`](Self::join)), asked ([`try_join`](Self::try_join)), handed to a
+/// function ([`on_done`](Self::on_done)), awaited in any executor (it is a [`Future`]), and waited
+/// for together with others ([`as_completed`], [`wait`]). Dropping it lets the task run and throws
+/// its result away.
+///
+/// ```no_run
+/// # forkyard::init();
+/// let pool = forkyard::Pool::builder().build()?;
+/// let mut handle = pool.submit(|n: u64| n * n, 12);
+/// match handle.try_join() {
+///     Some(result) => println!("there already: {}", result?),
+///     None => println!("a moment later: {}", handle.join()?),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the result comes through join"]
+pub struct Handle<Out> {
+    core: Arc<Core>,
+    state: State,
+    of: PhantomData<fn() -> Out>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The only message of this batch.
+    Sent(u32),
+    /// It never left.
+    Failed(TaskError),
+    /// Its result was taken.
+    Taken,
+}
+
+impl<Out> fmt::Debug for Handle<Out> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Encodes and sends one task.
+pub(crate) fn submit<In: Serialize, Out>(
+    core: &Arc<Core>,
+    entry: u64,
+    terms: Terms,
+    argument: In,
+) -> Handle<Out> {
+    let state = match pack(core, entry, argument) {
+        Err(error) => State::Failed(error),
+        Ok(parcel) => {
+            let mut driver = core.lock();
+            let batch = driver.open_batch(entry, terms);
+            let ticket = Ticket {
+                batch,
+                first: 0,
+                items: 1,
+                deaths: 0,
+            };
+            match driver.submit_one(core, Ready { ticket, parcel }) {
+                Ok(()) => {
+                    Core::ensure_fed(core, &mut driver);
+                    State::Sent(batch)
+                }
+                Err(error) => {
+                    driver.close_batch(batch);
+                    State::Failed(error)
+                }
+            }
+        }
+    };
+    Handle {
+        core: Arc::clone(core),
+        state,
+        of: PhantomData,
+    }
+}
+
+fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: In) -> Result<Parcel, TaskError> {
+    let _packing = Packing::begin(&core.arena);
+    let message = Message {
+        entry,
+        items: 1,
+        ..Message::default()
+    };
+    let mut parcel = Parcel::default();
+    if core.options.transport == Transport::Shared && parcel.put(message, &argument)? {
+        return Ok(parcel);
+    }
+    let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
+    let packed = caught(|| {
+        let put = sink.put(&argument);
+        drop(argument); // what it has in shared memory moves now
+        Ok(put.and_then(|()| sink.take(message, &mut parcel)))
+    });
+    match packed {
+        Ok(Ok(())) => Ok(parcel),
+        Ok(Err(PutError::Codec(why))) => Err(TaskError::EncodeArgument(why.into())),
+        Ok(Err(PutError::SharedMemory(why))) => Err(TaskError::SharedMemory(why.into())),
+        Err(panic) => Err(encode_error(panic)),
+    }
+}
+
+impl<Out: DeserializeOwned> Handle<Out> {
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// [`TaskError`]: why there is none.
+    pub fn join(mut self) -> Result<Out, TaskError> {
+        match self.wait(None) {
+            Some(result) => result,
+            None => unreachable!("without a deadline a wait ends with a result"),
+        }
+    }
+
+    /// Waits for the result for at most `timeout`; `None` when it is not there by then, and
+    /// the handle can be asked again.
+    ///
+    /// # Panics
+    /// When the result was taken already.
+    pub fn join_timeout(&mut self, timeout: Duration) -> Option<Result<Out, TaskError>> {
+        self.wait(Some(after(timeout)))
+    }
+
+    /// The result, if it is there; `None` when it is not, and the handle can be asked again.
+    ///
+    /// # Panics
+    /// When the result was taken already.
+    pub fn try_join(&mut self) -> Option<Result<Out, TaskError>> {
+        let batch = match self.sent() {
+            Ok(batch) => batch,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut driver = self.core.lock();
+        self.core.glance(&mut driver);
+        let reply = driver.take_only_reply(batch)?;
+        drop(driver);
+        Some(self.decode(reply))
+    }
+
+    /// Has `callback` run with the result, once it is there, instead of waiting for it.
+    ///
+    /// It runs on whichever thread takes the result: one that waits for something of this pool, or
+    /// one of the pool's own, or, when the result is there already, this one. Results are not taken
+    /// meanwhile, so it should be short, and not wait. When it panics, that is reported on standard
+    /// error, and nothing else comes of it.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// # let pool = forkyard::Pool::builder().build()?;
+    /// let (sender, results) = std::sync::mpsc::channel();
+    /// for n in 0..10_u64 {
+    ///     let sender = sender.clone();
+    ///     pool.submit(|n: u64| n * n, n).on_done(move |result| {
+    ///         let _ = sender.send((n, result));
+    ///     });
+    /// }
+    /// drop(sender);
+    /// for (n, result) in results {
+    ///     println!("{n} squared is {}", result?);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_done(mut self, callback: impl FnOnce(Result<Out, TaskError>) + Send + 'static)
+    where
+        Out: 'static,
+    {
+        let batch = match self.sent() {
+            Ok(batch) => batch,
+            Err(error) => return tell(|| callback(Err(error))),
+        };
+        self.state = State::Taken;
+        let core = Arc::clone(&self.core);
+        let call = move |reply| callback(decode(&core, reply));
+        let mut driver = self.core.lock();
+        let watching = self
+            .core
+            .watch_batch(&mut driver, batch, Watcher::Call(Box::new(call)));
+        if let Err(Watcher::Call(call)) = watching {
+            let reply = driver.take_only_reply(batch);
+            drop(driver);
+            if let Some(reply) = reply {
+                tell(|| call(reply));
+            }
+        }
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Result<Out, TaskError>> {
+        let batch = match self.sent() {
+            Ok(batch) => batch,
+            Err(error) => return Some(Err(error)),
+        };
+        let reply = self.core.drive(Patience::Next, deadline, |driver| {
+            driver.take_only_reply(batch)
+        })?;
+        Some(self.decode(reply))
+    }
+
+    /// Where its reply will be, or why there will be none; this takes the result then.
+    ///
+    /// # Panics
+    /// When the result was taken already.
+    fn sent(&mut self) -> Result<u32, TaskError> {
+        match &self.state {
+            State::Sent(batch) => Ok(*batch),
+            State::Failed(error) => {
+                let error = error.clone();
+                self.state = State::Taken;
+                Err(error)
+            }
+            State::Taken => panic!("the result of this handle was taken already"),
+        }
+    }
+
+    fn decode(&mut self, reply: Reply) -> Result<Out, TaskError> {
+        self.state = State::Taken;
+        decode(&self.core, reply)
+    }
+
+    /// Ends the task, if it has not ended: one that waits never runs, one that runs is asked to
+    /// stop ([`Context::is_stopped`](crate::Context::is_stopped)), and its process is ended when
+    /// it does not within its [grace](crate::PoolBuilder::task_grace). Then the result is
+    /// [`TaskError::Cancelled`]. Returns `false` when there was a result already, which stays.
+    ///
+    /// Does not wait. A task that runs may come to its end before it is asked; its result is then
+    /// dropped all the same.
+    pub fn cancel(&mut self) -> bool {
+        let State::Sent(batch) = self.state else {
+            return false;
+        };
+        let mut driver = self.core.lock();
+        let met = driver.cancel(&self.core, batch);
+        driver.feed(&self.core);
+        Core::ensure_fed(&self.core, &mut driver);
+        drop(driver);
+        self.core.ring();
+        met != Cancelled::Done
+    }
+
+    /// Whether a worker is at the task now.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let State::Sent(batch) = self.state else {
+            return false;
+        };
+        let mut driver = self.core.lock();
+        self.core.glance(&mut driver);
+        driver.whereabouts(&self.core, batch) == Whereabouts::Running
+    }
+
+    /// Whether the result is there.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let State::Sent(batch) = self.state else {
+            return true;
+        };
+        let mut driver = self.core.lock();
+        self.core.glance(&mut driver);
+        driver
+            .batches
+            .get(batch as usize)
+            .is_none_or(|batch| !batch.replies.is_empty())
+    }
+}
+
+/// The one result of a reply.
+fn decode<Out: DeserializeOwned>(core: &Core, mut reply: Reply) -> Result<Out, TaskError> {
+    // A result that speaks of no block is decoded without the arena.
+    let speaks_of_blocks = reply.parcel.message.round > 0;
+    let _unpacking = speaks_of_blocks.then(|| Unpacking::from(&core.arena));
+    let mut result = None;
+    Decoder(&mut reply).decode(|_, decoded| result = Some(decoded));
+    result.unwrap_or_else(|| Err(TaskError::Fault("a reply of no result".into())))
+}
+
+/// Ready with what [`join`](Handle::join) returns. It needs no executor of any kind: while a task
+/// is awaited, and no thread waits for anything of its pool, the pool's own thread takes results.
+///
+/// # Panics
+/// When it is polled after the result was taken.
+impl<Out: DeserializeOwned> Future for Handle<Out> {
+    type Output = Result<Out, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let batch = match self.sent() {
+            Ok(batch) => batch,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        let waker = Watcher::Waker(context.waker().clone());
+        let mut driver = self.core.lock();
+        if self.core.watch_batch(&mut driver, batch, waker).is_ok() {
+            return Poll::Pending;
+        }
+        let reply = driver.take_only_reply(batch);
+        drop(driver);
+        match reply {
+            Some(reply) => Poll::Ready(self.decode(reply)),
+            None => unreachable!("a batch of one that is not watched has its reply"),
+        }
+    }
+}
+
+impl<Out> Drop for Handle<Out> {
+    fn drop(&mut self) {
+        if let State::Sent(batch) = self.state
+            && self.core.is_ours()
+        {
+            self.core.lock().close_batch(batch);
+        }
+    }
+}

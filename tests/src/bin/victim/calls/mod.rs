@@ -1,0 +1,34 @@
+//! The ways to hand a pool work.
+
+mod handles;
+mod items;
+mod parts;
+
+use crate::Scenario;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("calls/asked", handles::asked),
+    ("calls/timeout", handles::timeout),
+    ("calls/callbacks", handles::callbacks),
+    ("calls/awaited", handles::awaited),
+    ("calls/awaited-at-the-end", handles::awaited_at_the_end),
+    ("calls/as-completed", handles::as_completed),
+    ("calls/of-two-pools", handles::of_two_pools),
+    ("calls/wait", handles::wait),
+    ("calls/timed", handles::timed),
+    ("calls/watched-deaths", handles::watched_deaths),
+    ("calls/imap", items::imap),
+    ("calls/imap-endless", items::imap_endless),
+    ("calls/imap-slow-head", items::imap_slow_head),
+    ("calls/imap-timeout", items::imap_timeout),
+    ("calls/imap-left", items::imap_left),
+    ("calls/imap-errors", items::imap_errors),
+    ("calls/starmap", items::starmap),
+    ("calls/map-with", items::map_with),
+    ("calls/any-all", items::any_all),
+    ("calls/reduce", items::reduce),
+    ("calls/reduce-fails", items::reduce_fails),
+    ("calls/parts", parts::parts),
+    ("calls/parts-fail", parts::parts_fail),
+    ("calls/parts-aborted", parts::parts_aborted),
+];

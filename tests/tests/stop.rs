@@ -31,15 +31,16 @@ tests::on_both_paths! {
 }
 
 tests::on_every_way! {
-    everything_at_once_has_one_end_each => |way| storm(way);
+    everything_at_once_has_one_end_each => |way| storm(way, "stop/storm");
+    so_it_has_while_workers_come_and_go => |way| storm(way, "stop/storm-and-turnover");
 }
 
 /// The seed is new each time; a failure prints it.
-fn storm(way: Way) {
+fn storm(way: Way, scenario: &str) {
     let seed = std::env::var("FORKYARD_STRESS_SEED").unwrap_or_else(|_| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.unwrap_or_default().subsec_nanos().to_string()
     });
-    let victim = victim!(way, "stop/storm").arg(seed);
+    let victim = victim!(way, scenario).arg(seed);
     victim.deadline(Duration::from_secs(180)).passes();
 }

@@ -31,6 +31,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("stop/retry-arguments", retry::arguments),
     ("stop/retry-not", retry::not_for_stops),
     ("stop/storm", storm::storm),
+    ("stop/storm-and-turnover", storm::storm_and_turnover),
 ];
 
 /// So short that a test need not wait for it.

@@ -1,6 +1,8 @@
 //! Everything at once.
 
-use forkyard::{Handle, OnCrash, TaskError};
+use std::time::Duration;
+
+use forkyard::{Handle, OnCrash, PoolBuilder, TaskError};
 use tests::gate;
 use tests::random::Random;
 
@@ -33,10 +35,21 @@ fn is_over(result: &Result<u64, TaskError>) -> bool {
 /// Tasks that are quick, slow, endless and deadly, some of them cancelled at any moment: each has
 /// exactly one end, the one that it must have, and none is run again without cause.
 pub(super) fn storm(setup: &Setup) {
+    storm_over(setup, setup.builder());
+}
+
+/// The same while workers are replaced after a few tasks, and let go when there is nothing to do.
+pub(super) fn storm_and_turnover(setup: &Setup) {
+    let builder = setup.builder().max_tasks_per_child(4);
+    let builder = builder.idle_timeout(Duration::from_millis(1));
+    storm_over(setup, builder.min_workers(0));
+}
+
+fn storm_over(setup: &Setup, builder: PoolBuilder) {
     let seed = setup.number();
     let mut random = Random(seed);
     println!("seed {seed}");
-    let builder = setup.builder().workers(3).task_timeout(8 * SHORT);
+    let builder = builder.workers(3).task_timeout(8 * SHORT);
     let builder = builder.on_crash(OnCrash::Retry { max: 1 });
     let pool = builder.task_grace(SHORT).build().expect("a pool");
     for round in 0..ROUNDS {

@@ -13,6 +13,7 @@ tests::on_both_paths! {
     callbacks_do_not_nest => |way| victim!(way, "calls/chains").passes();
     wakers_are_dropped_without_the_lock => |way| victim!(way, "calls/wakers-hold-tasks").passes();
     an_iterator_that_panics_ends_there => |way| victim!(way, "calls/iterator-panics").passes();
+    what_was_lent_is_returned => |way| victim!(way, "calls/lent-is-returned").passes();
     neighbours_are_combined => |way| victim!(way, "calls/neighbours").passes();
     who_only_asks_gets_past_a_long_task => |way| victim!(way, "calls/asked-only").passes();
 }

@@ -19,6 +19,7 @@ use crate::{Handle, Owned, Pool, Protocol, Search, Timed};
 pub use imap::{Imap, ImapUnordered};
 pub use star::StarFn;
 pub use task::Task;
+pub(crate) use with::return_lent;
 
 impl Pool {
     /// A function with settings of its own, to be run in this pool.

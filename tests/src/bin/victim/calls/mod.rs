@@ -38,5 +38,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/wakers-hold-tasks", review::wakers_hold_tasks),
     ("calls/iterator-panics", review::iterator_panics),
     ("calls/neighbours", review::neighbours),
+    ("calls/lent-is-returned", review::lent_is_returned),
     ("calls/asked-only", review::asked_only),
 ];

@@ -252,3 +252,36 @@ pub(super) fn asked_only(setup: &Setup) {
     gate::say("long", "");
     assert_eq!((long.join(), short.join()), (Ok(1), Ok(1)));
 }
+
+/// Says when a worker lets go of it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Tells(String);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        if forkyard::context().worker().is_some() {
+            gate::say(&self.0, "");
+            panic!("on purpose: whatever it does, the worker goes on");
+        }
+    }
+}
+
+/// What was lent to a call is let go of when the call is over.
+pub(super) fn lent_is_returned(setup: &Setup) {
+    const LARGE: usize = 5 << 20;
+    let builder = setup.builder().workers(1).arena_limit(8 << 20);
+    let pool = builder.build().expect("a pool");
+    for round in 0..3 {
+        let name = format!("returned-{round}");
+        let lent = Tells(name.clone());
+        let lengths = pool.map_with(&lent, |tells: &Tells, n: usize| tells.0.len() + n, [0, 1]);
+        assert_eq!(lengths, [Ok(10), Ok(11)]);
+        gate::wait(&name);
+        let large = pool.arena().waiting(LIVENESS).alloc_zeroed::<u8>(LARGE);
+        let shared = large.expect("room").into_shared();
+        let firsts = pool.map_with(&shared, |bytes, n: usize| bytes[n], [0, LARGE - 1]);
+        assert_eq!(firsts, [Ok(0), Ok(0)]);
+    }
+    works(&pool);
+    assert!(pool.close().deaths.is_empty());
+}

@@ -176,10 +176,14 @@ impl<Out: DeserializeOwned> Handle<Out> {
 
     /// Has `callback` run with the result, once it is there, instead of waiting for it.
     ///
-    /// It runs on whichever thread takes the result: one that waits for something of this pool, or
-    /// one of the pool's own, or, when the result is there already, this one. Results are not taken
-    /// meanwhile, so it should be short, and not wait. When it panics, that is reported on standard
-    /// error, and nothing else comes of it.
+    /// It runs on whichever thread takes the result: one that waits for something of this pool or
+    /// asks for it (also by [`is_done`](Self::is_done)), or one of the pool's own, or, when the
+    /// result is there already, this one, before this returns. A callback within a callback is run
+    /// when the outer one has returned, on the same thread.
+    ///
+    /// Results may not be taken meanwhile, so it should be short, and not wait. It may submit, and
+    /// drop the pool. When it panics, that is reported on standard error, and nothing else comes
+    /// of it.
     ///
     /// ```no_run
     /// # forkyard::init();

@@ -211,7 +211,7 @@ pub(super) fn iterator_panics(setup: &Setup) {
 pub(super) fn neighbours(setup: &Setup) {
     let pool = setup.pool(3);
     let run = |n: u64| {
-        if n % 50 == 0 {
+        if n.is_multiple_of(50) {
             crate::setup::spin(500);
         }
         (n, n)

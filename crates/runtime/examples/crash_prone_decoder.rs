@@ -15,7 +15,7 @@ struct Shape {
 }
 
 /// Parses a list behind its opening parenthesis. As many calls lie on the stack as lists are open.
-fn list<'a>(mut rest: &'a str, depth: usize) -> Result<(Shape, &'a str), String> {
+fn list(mut rest: &str, depth: usize) -> Result<(Shape, &str), String> {
     let mut shape = Shape { depth, lists: 1 };
     loop {
         let at = rest.find(['(', ')']).ok_or("a list without an end")?;
@@ -31,7 +31,7 @@ fn list<'a>(mut rest: &'a str, depth: usize) -> Result<(Shape, &'a str), String>
 }
 
 /// What a document is, or why it is none.
-fn decode(document: String) -> Result<Shape, String> {
+fn decode(document: &str) -> Result<Shape, String> {
     let text = document.trim();
     let inside = text.strip_prefix('(').ok_or("no list")?;
     let (shape, behind) = list(inside, 1)?;
@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .core_dumps(false)
         .build()?;
     let (names, texts): (Vec<_>, Vec<_>) = documents()?.into_iter().unzip();
-    let decoded = pool.map(decode, texts);
+    let decoded = pool.map(|document: String| decode(&document), texts);
     for (name, result) in names.iter().zip(decoded) {
         match result {
             Ok(Ok(shape)) => println!("{name}: {} lists, {} deep", shape.lists, shape.depth),

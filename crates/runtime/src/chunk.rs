@@ -37,13 +37,19 @@ impl Dispatch<'_> {
         wanted: usize,
         on_reply: &mut impl FnMut(Decoder<'_>),
     ) -> bool {
+        if std::mem::take(&mut self.half_made) {
+            ready.undo();
+            self.sink.clear();
+        }
         while ready.len() < wanted && self.has_budget() {
             if self.refused.is_some() || self.stop.is_some_and(|stop| stop()) {
                 source.exhausted = true;
             }
             let first = self.next;
             let place = ready.add();
+            self.half_made = true;
             let outcome = self.chunk(source, &mut place.parcel);
+            self.half_made = false;
             if let Ok(Some(items)) = outcome {
                 place.ticket = Ticket {
                     batch: self.batch,

@@ -11,7 +11,7 @@ use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking};
 use forkyard_shm::layout::Phase;
 
-use crate::driver::{Core, Locked, NO_MORE_STARTS, SeatPhase, StartFailure};
+use crate::driver::{Core, Locked, NO_MORE_STARTS, SeatPhase, StartFailure, never_tell_here};
 use crate::start::{Starter, ZygoteMessage};
 use crate::trace;
 
@@ -47,6 +47,7 @@ impl Reaper {
 
     /// Runs until no process is left and none will come; if it panics, ends the pool.
     pub(crate) fn run_to_the_end(self) {
+        never_tell_here();
         let core = Arc::clone(&self.core);
         let relay = core.witness.start();
         let panicked = catch_unwind(AssertUnwindSafe(|| self.run())).is_err();

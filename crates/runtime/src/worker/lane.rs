@@ -14,6 +14,7 @@ use super::ledger::Ledger;
 use super::{MOST_SPIN_TURNS, header};
 use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
+use crate::calls::return_lent;
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
 use crate::packing::{Attached, Packing};
@@ -48,6 +49,7 @@ pub(super) fn serve(
             }
             wait(&mut lane, page, header, &mut spin, || {
                 release(&mut kept, page);
+                return_lent();
                 arena.unmap_retired();
             });
         }

@@ -9,7 +9,12 @@ use rayon::prelude::*;
 
 /// How many numbers below `limit` are prime, by this worker's threads; and how many these are.
 fn count_primes(limit: u32) -> (usize, usize) {
-    let is_prime = |n: &u32| *n > 1 && (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u32| {
+        *n > 1
+            && (2..)
+                .take_while(|d| d * d <= *n)
+                .all(|d| !n.is_multiple_of(d))
+    };
     let primes = (0..limit).into_par_iter().filter(is_prime).count();
     (primes, rayon::current_num_threads())
 }

@@ -12,7 +12,9 @@ use crate::arena::{Block, Held};
 use crate::chunk::encode_error;
 use crate::error::TaskError;
 use crate::job::caught;
-use crate::packing::{Attached, has_attachments, restart_attachments};
+use crate::packing::{
+    Attached, Attachments, has_attachments, restart_attachments, settle_all, take_attachments,
+};
 use crate::sink::DESCRIPTOR_BYTES;
 
 /// Bytes of the encoded [`Message`] before the payload on the copy path.
@@ -36,13 +38,25 @@ pub(crate) struct Extra {
     pub(crate) block: Option<Block>,
     /// To be sent: blocks that the payload speaks of or moves, kept until the message has done
     /// its work.
-    pub(crate) attached: Vec<Attached>,
+    pub(crate) attached: Attachments,
     /// To be sent: its task may wait for another, so nothing is sent behind it.
     pub(crate) alone: bool,
     /// Received: blocks that it speaks of or that moved with it, ours since it was taken.
     pub(crate) held: Vec<Held>,
     /// Why there is no result.
     pub(crate) error: Option<TaskError>,
+}
+
+/// What came of putting an item straight where it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// The parcel is ready.
+    Whole,
+    /// It is ready once the item was dropped and the parcel [settled](Parcel::settle): blocks move
+    /// with it.
+    Moves,
+    /// It is to be put together in a [`Sink`](crate::sink::Sink).
+    TooLong,
 }
 
 /// Whose task a message is.
@@ -77,8 +91,7 @@ impl Parcel {
         self.extra.get_or_insert_default()
     }
 
-    /// Puts the one item of a message where it travels, if it is short and speaks of no blocks.
-    /// Returns whether it did; otherwise it is to be put together in a [`Sink`](crate::sink::Sink).
+    /// Puts the one item of a message where it travels, if it is short.
     ///
     /// # Errors
     /// When its Serialize panicked.
@@ -87,19 +100,47 @@ impl Parcel {
         &mut self,
         message: Message,
         value: &T,
-    ) -> Result<bool, TaskError> {
+    ) -> Result<Put, TaskError> {
         restart_attachments();
         let room = &mut self.payload.short.0;
         let put = caught(|| Ok(codec::encode_to_slice(value, room))).map_err(encode_error)?;
-        let Some(len) = put.ok().filter(|_| !has_attachments()) else {
+        let Ok(len) = put else {
             restart_attachments();
-            return Ok(false);
+            return Ok(Put::TooLong);
         };
         self.message = Message {
             len: len as u32,
             ..message
         };
-        Ok(true)
+        if has_attachments() {
+            return Ok(self.attach());
+        }
+        Ok(Put::Whole)
+    }
+
+    /// Keeps the blocks that what was just put speaks of.
+    fn attach(&mut self) -> Put {
+        let extra = self.extra_mut();
+        extra.alone = take_attachments(&mut extra.attached);
+        if extra.attached.iter().any(Attached::is_promised) {
+            Put::Moves
+        } else {
+            Put::Whole
+        }
+    }
+
+    /// After [`Put::Moves`], with the item dropped: puts on offer what moves.
+    ///
+    /// # Errors
+    /// When something still has a value that was to move; then the parcel holds nothing.
+    pub(crate) fn settle(&mut self) -> Result<(), TaskError> {
+        let Some(extra) = &mut self.extra else {
+            return Ok(());
+        };
+        settle_all(&mut extra.attached).map_err(|why| {
+            self.extra = None;
+            TaskError::EncodeArgument(why.into())
+        })
     }
 
     /// Of a received one: whether there is more to it than the bytes that it came with.

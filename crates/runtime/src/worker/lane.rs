@@ -16,13 +16,13 @@ use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
-use crate::packing::{Attached, Packing};
+use crate::packing::{Attachments, Packing};
 use crate::parcel::Parcel;
 use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
-type Kept = VecDeque<(u64, Vec<Attached>)>;
+type Kept = VecDeque<(u64, Attachments)>;
 
 /// Takes tasks until the pill, or until the pool is aborted.
 pub(super) fn serve(
@@ -81,7 +81,7 @@ pub(super) fn serve(
 /// What is left to do of a message whose result is in its slot.
 struct Done {
     reply: Message,
-    attached: Vec<Attached>,
+    attached: Attachments,
     bytes_in: usize,
     bytes_out: usize,
 }
@@ -113,7 +113,7 @@ fn work(
         ..Message::default()
     };
     let (reply, attached) = match sink.take_inline(reply, result) {
-        Some(reply) => (reply, Vec::new()),
+        Some(reply) => (reply, Attachments::new()),
         None => {
             let packed = pack(sink, reply, result);
             ledger.laps.encode();
@@ -134,7 +134,7 @@ fn pack(
     sink: &mut Sink,
     reply: Message,
     result: &mut [u8; INLINE_BYTES],
-) -> (Message, Vec<Attached>) {
+) -> (Message, Attachments) {
     let mut parcel = Parcel::default();
     if let Err(error) = sink.take(reply, &mut parcel) {
         super::cannot_pack(error, sink, reply.items, &mut parcel);

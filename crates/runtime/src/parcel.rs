@@ -3,7 +3,7 @@
 //! Almost every message is short, and there may be millions a second, so a parcel is plain
 //! bytes of less than two cache lines; whatever else a message has is put aside in [`Extra`].
 
-use forkyard_shm::lane::{Inline, Message};
+use forkyard_shm::lane::{INLINE_BYTES, Inline, Message};
 use forkyard_wire::codec;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 use serde::Serialize;
@@ -91,7 +91,7 @@ impl Parcel {
         self.extra.get_or_insert_default()
     }
 
-    /// Puts the one item of a message where it travels, if it is short.
+    /// Puts the one item of a message where it travels, if it fits into a slot.
     ///
     /// # Errors
     /// When its Serialize panicked.
@@ -104,9 +104,12 @@ impl Parcel {
         restart_attachments();
         let room = &mut self.payload.short.0;
         let put = caught(|| Ok(codec::encode_to_slice(value, room))).map_err(encode_error)?;
-        let Ok(len) = put else {
-            restart_attachments();
-            return Ok(Put::TooLong);
+        let len = match put {
+            Ok(len) => len,
+            Err(_) => match self.put_long(value)? {
+                Some(len) => len,
+                None => return Ok(Put::TooLong),
+            },
         };
         self.message = Message {
             len: len as u32,
@@ -116,6 +119,21 @@ impl Parcel {
             return Ok(self.attach());
         }
         Ok(Put::Whole)
+    }
+
+    /// As [`put`](Self::put), when it takes more than the nearest bytes; the length, if it fits.
+    #[cold]
+    fn put_long<T: Serialize>(&mut self, value: &T) -> Result<Option<usize>, TaskError> {
+        // The first attempt has noted its blocks already.
+        restart_attachments();
+        let mut room = Box::new([0; INLINE_BYTES]);
+        let put = caught(|| Ok(codec::encode_to_slice(value, room.as_mut_slice())));
+        let Ok(len) = put.map_err(encode_error)? else {
+            restart_attachments();
+            return Ok(None);
+        };
+        self.payload.long = Some(room);
+        Ok(Some(len))
     }
 
     /// Keeps the blocks that what was just put speaks of.

@@ -93,20 +93,30 @@ pub(crate) fn packing_for() -> Option<ArenaId> {
 /// to the outer message is put aside for the while.
 pub(crate) struct Packing {
     before: Option<ArenaId>,
-    put_aside: Attachments,
-    alone_aside: bool,
+    /// Almost always nothing: out of the way.
+    put_aside: Option<Box<Aside>>,
+}
+
+/// What is attached to an outer message.
+struct Aside {
+    attached: Attachments,
+    alone: bool,
 }
 
 impl Packing {
     pub(crate) fn begin(arena: &RawArena) -> Self {
-        let mut put_aside = Attachments::new();
-        let alone_aside = take_attachments(&mut put_aside);
         Self {
             before: PACKING.replace(Some(arena.id())),
-            put_aside,
-            alone_aside,
+            put_aside: has_attachments().then(put_aside),
         }
     }
+}
+
+#[cold]
+fn put_aside() -> Box<Aside> {
+    let mut attached = Attachments::new();
+    let alone = take_attachments(&mut attached);
+    Box::new(Aside { attached, alone })
 }
 
 impl Drop for Packing {
@@ -114,10 +124,10 @@ impl Drop for Packing {
         PACKING.set(self.before);
         // What is attached still belongs to a message that failed.
         restart_attachments();
-        if !self.put_aside.is_empty() {
+        if let Some(outer) = self.put_aside.take() {
             HAS_ATTACHED.set(true);
-            ALONE.set(self.alone_aside);
-            ATTACHED.set(std::mem::take(&mut self.put_aside));
+            ALONE.set(outer.alone);
+            ATTACHED.set(outer.attached);
         }
     }
 }
@@ -163,6 +173,7 @@ pub(crate) fn restart_attachments() {
 }
 
 /// Whether what was encoded since the last restart speaks of blocks.
+#[inline]
 pub(crate) fn has_attachments() -> bool {
     HAS_ATTACHED.get()
 }

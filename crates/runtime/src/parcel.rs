@@ -123,6 +123,7 @@ impl Parcel {
 
     /// As [`put`](Self::put), when it takes more than the nearest bytes; the length, if it fits.
     #[cold]
+    #[inline(never)]
     fn put_long<T: Serialize>(&mut self, value: &T) -> Result<Option<usize>, TaskError> {
         // The first attempt has noted its blocks already.
         restart_attachments();
@@ -137,6 +138,7 @@ impl Parcel {
     }
 
     /// Keeps the blocks that what was just put speaks of.
+    #[inline(never)]
     fn attach(&mut self) -> Put {
         let extra = self.extra_mut();
         extra.alone = take_attachments(&mut extra.attached);

@@ -10,7 +10,7 @@ use crate::error::TaskError;
 use crate::job::{ItemError, caught};
 use crate::map::Dispatch;
 use crate::packing::Attached;
-use crate::parcel::{Extra, Parcel, Ready, Ticket};
+use crate::parcel::{Extra, Parcel, Put, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::PutError;
 use crate::source::Source;
@@ -131,10 +131,13 @@ impl Dispatch<'_> {
                 items: 1,
                 ..self.message
             };
-            if parcel
-                .put(message, &item)
-                .map_err(|error| NotSent::Failed(1, error))?
-            {
+            let failed = |error| NotSent::Failed(1, error);
+            let put = parcel.put(message, &item).map_err(failed)?;
+            if put != Put::TooLong {
+                if put == Put::Moves {
+                    drop(item);
+                    parcel.settle().map_err(failed)?;
+                }
                 self.next += 1;
                 return Ok(Some(1));
             }

@@ -15,7 +15,7 @@ use crate::chunk::encode_error;
 use crate::driver::Core;
 use crate::error::TaskError;
 use crate::job::{ItemError, Job, caught, execute};
-use crate::packing::{Attached, Packing, attach_alone, take_attachments};
+use crate::packing::{Attached, Attachments, Packing, attach_alone, take_attachments};
 use crate::trampoline;
 
 /// What is lent to the tasks of one call.
@@ -26,7 +26,7 @@ pub(super) struct Loan {
     /// Tasks may wait for each other through what it speaks of.
     alone: bool,
     /// What it speaks of, kept until the call is over.
-    _attached: Vec<Attached>,
+    _attached: Attachments,
     /// Last, so that nothing is lent any more when it is dropped.
     _over: Over,
 }
@@ -52,9 +52,9 @@ impl Loan {
                 .map_err(|error| ItemError::Encode(error.to_string()))
         })
         .map_err(encode_error)?;
-        let mut attached = Vec::new();
+        let mut attached = Attachments::new();
         let alone = take_attachments(&mut attached);
-        if attached.iter().any(|a| matches!(a, Attached::Promised(_))) {
+        if attached.iter().any(Attached::is_promised) {
             let why = "an Owned value moves to one receiver, and this is lent to many; lend it as \
                        Shared";
             return Err(TaskError::EncodeArgument(why.into()));

@@ -22,7 +22,7 @@ use crate::driver::{Cancelled, Core, Patience, Reply, Terms, Watcher, Whereabout
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
-use crate::parcel::{Parcel, Ready, Ticket};
+use crate::parcel::{Parcel, Put, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::{PutError, Sink};
 use crate::time::after;
@@ -118,8 +118,15 @@ fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: In) -> Result<Par
         ..Message::default()
     };
     let mut parcel = Parcel::default();
-    if core.options.transport == Transport::Shared && parcel.put(message, &argument)? {
-        return Ok(parcel);
+    if core.options.transport == Transport::Shared {
+        match parcel.put(message, &argument)? {
+            Put::Whole => return Ok(parcel),
+            Put::Moves => {
+                drop(argument);
+                return parcel.settle().map(|()| parcel);
+            }
+            Put::TooLong => {}
+        }
     }
     let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
     let packed = caught(|| {

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use benches::floors::{self, serde_bytes_vec::Bytes};
 use benches::samples::{Samples, median_batch, table};
-use forkyard::{ChunkSize, Pool, Shared, StartMethod, Transport};
+use forkyard::{ChunkSize, Owned, Pool, Shared, StartMethod, Transport};
 
 const LARGE: usize = 1 << 20;
+const HUGE: usize = 100_000_000;
 const PING: &str = "floor: cache-line ping-pong";
 const FUTEX: &str = "floor: two futex wakes";
 const HAND: &str = "floor: hand-written, 8 B";
 const HAND_LARGE: &str = "floor: hand-written, 1 MiB";
 const EMPTY: &str = "shared: round trip, awake";
+const COPIED: &str = "floor: 100 MB copied out and in";
 
 fn pool(transport: Transport, workers: usize, chunk: &str) -> Pool {
     let chunk: ChunkSize = chunk.parse().expect("a chunk size");
@@ -110,6 +112,72 @@ fn large_in_place(operations: u64) -> (Duration, u64) {
     measured
 }
 
+/// 100 MB that stay where they are, and are read there.
+fn huge_shared(operations: u64) -> (Duration, u64) {
+    let pool = pool(Transport::Shared, 1, "1");
+    let data = pool.arena().alloc_zeroed::<u8>(HUGE).expect("memory");
+    let data = data.into_shared();
+    let mut body = || {
+        let len = |data: Shared<[u8]>| data.len() as u64;
+        assert_eq!(pool.submit(len, data.clone()).join(), Ok(HUGE as u64));
+    };
+    median_batch(operations / 10, &mut body);
+    let measured = median_batch(operations, &mut body);
+    drop(data);
+    pool.close();
+    measured
+}
+
+/// 100 MB that move to the worker and back.
+fn huge_moved(operations: u64) -> (Duration, u64) {
+    let pool = pool(Transport::Shared, 1, "1");
+    let mut data = Some(pool.arena().alloc_zeroed::<u8>(HUGE).expect("memory"));
+    let mut body = || {
+        if let Some(there) = data.take() {
+            data = pool.submit(|data: Owned<[u8]>| data, there).join().ok();
+        }
+    };
+    median_batch(operations / 10, &mut body);
+    let measured = median_batch(operations, &mut body);
+    assert_eq!(data.map(|data| data.len()), Some(HUGE));
+    pool.close();
+    measured
+}
+
+/// What any encoding of 100 MB costs at least: a copy into memory that is warm, and one out of it
+/// into memory that the system hands out anew, as it does for allocations of that size.
+fn huge_copied(operations: u64) -> (Duration, u64) {
+    let data = vec![1u8; HUGE];
+    let mut there = vec![0u8; HUGE];
+    median_batch(operations, || {
+        there.copy_from_slice(&data);
+        let here = std::hint::black_box(&there).clone();
+        assert_eq!(here.len(), HUGE);
+    })
+}
+
+/// 100 MB encoded into a block, which the second time is warm, and decoded out of it.
+fn huge_encoded(operations: u64) -> (Duration, u64) {
+    let pool = pool(Transport::Shared, 1, "1");
+    let data = Bytes(vec![1; HUGE]);
+    let mut spent: Vec<Duration> = (0..=operations)
+        .map(|_| {
+            let argument = data.clone();
+            let start = Instant::now();
+            let answer = pool
+                .submit(|data: Bytes| data.0.len() as u64, argument)
+                .join();
+            let spent = start.elapsed();
+            assert_eq!(answer, Ok(HUGE as u64));
+            spent
+        })
+        .skip(1)
+        .collect();
+    pool.close();
+    spent.sort_unstable();
+    (spent[spent.len() / 2], 1)
+}
+
 fn main() {
     forkyard::init();
     let arguments: Vec<String> = std::env::args().collect();
@@ -139,6 +207,12 @@ fn main() {
             .against(HAND_LARGE)
             .mark("≤ 1.1 ×"),
         Samples::new("shared: 1 MiB argument").against(EMPTY),
+        Samples::new("shared: 100 MB as Shared")
+            .against(EMPTY)
+            .mark("≤ 1.5 ×"),
+        Samples::new("shared: 100 MB as Owned, there and back").against(EMPTY),
+        Samples::new(COPIED),
+        Samples::new("shared: 100 MB encoded").against(COPIED),
     ];
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
@@ -156,6 +230,10 @@ fn main() {
             tiny_tasks(Transport::Copy, "auto", 2_000_000),
             large_by_copy(100),
             large_in_place(50_000),
+            huge_shared(50_000),
+            huge_moved(50_000),
+            huge_copied(5),
+            huge_encoded(5),
         ];
         for (samples, (spent, operations)) in all.iter_mut().zip(measured) {
             samples.add(spent, operations);

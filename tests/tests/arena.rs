@@ -15,6 +15,7 @@ tests::on_both_paths! {
     what_never_runs_is_given_back => |way| victim!(way, "arena/never-run").passes();
     a_failure_half_way_loses_nothing => |way| victim!(way, "arena/half-way").passes();
     what_somebody_keeps_does_not_move => |way| victim!(way, "arena/still-held").passes();
+    values_travel_side_by_side => |way| victim!(way, "arena/side-by-side").passes();
     parts_text_and_single_values_are_read_in_place => |way| victim!(way, "arena/parts").passes();
     wrong_uses_are_told => |way| victim!(way, "arena/liars").passes();
     options_reach_every_process => |way| {

@@ -10,7 +10,7 @@ use crate::error::TaskError;
 use crate::job::{ItemError, caught};
 use crate::map::Dispatch;
 use crate::packing::Attached;
-use crate::parcel::{Extra, Parcel, Ready, Ticket};
+use crate::parcel::{Extra, Parcel, Put, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::PutError;
 use crate::source::Source;
@@ -37,13 +37,19 @@ impl Dispatch<'_> {
         wanted: usize,
         on_reply: &mut impl FnMut(Decoder<'_>),
     ) -> bool {
+        if std::mem::take(&mut self.half_made) {
+            ready.undo();
+            self.sink.clear();
+        }
         while ready.len() < wanted && self.has_budget() {
             if self.refused.is_some() || self.stop.is_some_and(|stop| stop()) {
                 source.exhausted = true;
             }
             let first = self.next;
             let place = ready.add();
+            self.half_made = true;
             let outcome = self.chunk(source, &mut place.parcel);
+            self.half_made = false;
             if let Ok(Some(items)) = outcome {
                 place.ticket = Ticket {
                     batch: self.batch,
@@ -125,10 +131,13 @@ impl Dispatch<'_> {
                 items: 1,
                 ..self.message
             };
-            if parcel
-                .put(message, &item)
-                .map_err(|error| NotSent::Failed(1, error))?
-            {
+            let failed = |error| NotSent::Failed(1, error);
+            let put = parcel.put(message, &item).map_err(failed)?;
+            if put != Put::TooLong {
+                if put == Put::Moves {
+                    drop(item);
+                    parcel.settle().map_err(failed)?;
+                }
                 self.next += 1;
                 return Ok(Some(1));
             }

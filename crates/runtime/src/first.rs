@@ -10,8 +10,8 @@ use forkyard_shm::{OwnerIndex, Protocol, ResultSlot, Round, StopFlag};
 use forkyard_wire::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::cell::Cell;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -73,8 +73,8 @@ where
     let mut failed: Option<TaskError> = None;
     let mut tasks = 0;
     // Refused once, refused for ever: the rest of the items need not be looked at.
-    let refused = Cell::new(false);
-    let stop = || flag.is_raised(round) || refused.get();
+    let refused = AtomicBool::new(false);
+    let stop = || flag.is_raised(round) || refused.load(Ordering::Relaxed);
     Dispatch::new(
         core,
         trampoline::offset_of(search::<F, In, Out>),
@@ -93,7 +93,7 @@ where
                     error,
                     TaskError::Aborted | TaskError::Closed | TaskError::NoWorkers(_)
                 );
-                refused.set(refused.get() || for_ever);
+                refused.fetch_or(for_ever, Ordering::Relaxed);
                 failed.get_or_insert(error);
             }
         });

@@ -39,6 +39,9 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) sink: Sink,
     /// Items in the sink that wait for shared memory.
     pub(crate) full: u32,
+    /// A message is being put together. Still so at the beginning: a panic of an item or of the
+    /// iterator has left it half-made.
+    pub(crate) half_made: bool,
     /// The pool takes no tasks any more.
     pub(crate) refused: Option<TaskError>,
     /// Index of the next item.
@@ -51,7 +54,7 @@ pub(crate) struct Dispatch<'a> {
     /// Mean time of a message; zero while unknown.
     message_ns: u64,
     /// When it says so, no more items are taken in.
-    pub(crate) stop: Option<&'a dyn Fn() -> bool>,
+    pub(crate) stop: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Items that may be on their way, or done and not handed out by whoever runs this.
     pub(crate) window: u64,
     /// Items that were handed out.
@@ -119,6 +122,7 @@ impl<'a> Dispatch<'a> {
             batch: core.lock().open_batch(entry, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
+            half_made: false,
             refused: None,
             next: 0,
             replied: 0,
@@ -141,7 +145,7 @@ impl<'a> Dispatch<'a> {
     }
 
     /// Takes in no more items when `stop` says so.
-    pub(crate) fn until<'b>(self, stop: &'b dyn Fn() -> bool) -> Dispatch<'b>
+    pub(crate) fn until<'b>(self, stop: &'b (dyn Fn() -> bool + Sync)) -> Dispatch<'b>
     where
         'a: 'b,
     {
@@ -331,6 +335,9 @@ impl<'a> Dispatch<'a> {
 
 impl Drop for Dispatch<'_> {
     fn drop(&mut self) {
-        self.core.lock().close_batch(self.batch);
+        // A fork's copy may have a lock that nobody will let go of.
+        if self.core.is_ours() {
+            self.core.lock().close_batch(self.batch);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use forkyard_shm::arena::Descriptor;
+use smallvec::SmallVec;
 
 use crate::arena::{ArenaId, Block, Offer, Promise, RawArena, announced_offer};
 
@@ -17,7 +18,29 @@ pub(crate) enum Attached {
     Offered(Offer),
 }
 
+/// What a message keeps. Most have one or none, for which nothing is allocated.
+pub(crate) type Attachments = SmallVec<[Attached; 1]>;
+
+/// Has the promises kept that were made to values, which are dropped by now.
+///
+/// # Errors
+/// Why the message cannot be sent, when something still has one of them.
+pub(crate) fn settle_all(attached: &mut Attachments) -> Result<(), &'static str> {
+    if attached.iter_mut().all(Attached::settle) {
+        return Ok(());
+    }
+    Err(
+        "an Owned value moves with its message, but something else still has it (an Rc or Arc of \
+         it, or it stands in the message twice); for several readers, freeze it with into_shared",
+    )
+}
+
 impl Attached {
+    /// Whether it is there only once the value that spoke of it is dropped.
+    pub(crate) fn is_promised(&self) -> bool {
+        matches!(self, Self::Promised(_))
+    }
+
     /// Has a promise kept: what it promised is on offer then. `false` when it is not kept.
     #[must_use]
     pub(crate) fn settle(&mut self) -> bool {
@@ -51,7 +74,7 @@ impl Attached {
 }
 
 thread_local! {
-    static ATTACHED: RefCell<Vec<Attached>> = const { RefCell::new(Vec::new()) };
+    static ATTACHED: RefCell<Attachments> = const { RefCell::new(SmallVec::new_const()) };
     /// Whether `ATTACHED` holds any, to be looked at for every message.
     static HAS_ATTACHED: Cell<bool> = const { Cell::new(false) };
     /// Whether one of them is of a kind that tasks wait on for each other.
@@ -70,20 +93,30 @@ pub(crate) fn packing_for() -> Option<ArenaId> {
 /// to the outer message is put aside for the while.
 pub(crate) struct Packing {
     before: Option<ArenaId>,
-    put_aside: Vec<Attached>,
-    alone_aside: bool,
+    /// Almost always nothing: out of the way.
+    put_aside: Option<Box<Aside>>,
+}
+
+/// What is attached to an outer message.
+struct Aside {
+    attached: Attachments,
+    alone: bool,
 }
 
 impl Packing {
     pub(crate) fn begin(arena: &RawArena) -> Self {
-        let mut put_aside = Vec::new();
-        let alone_aside = take_attachments(&mut put_aside);
         Self {
             before: PACKING.replace(Some(arena.id())),
-            put_aside,
-            alone_aside,
+            put_aside: has_attachments().then(put_aside),
         }
     }
+}
+
+#[cold]
+fn put_aside() -> Box<Aside> {
+    let mut attached = Attachments::new();
+    let alone = take_attachments(&mut attached);
+    Box::new(Aside { attached, alone })
 }
 
 impl Drop for Packing {
@@ -91,10 +124,10 @@ impl Drop for Packing {
         PACKING.set(self.before);
         // What is attached still belongs to a message that failed.
         restart_attachments();
-        if !self.put_aside.is_empty() {
+        if let Some(outer) = self.put_aside.take() {
             HAS_ATTACHED.set(true);
-            ALONE.set(self.alone_aside);
-            ATTACHED.set(std::mem::take(&mut self.put_aside));
+            ALONE.set(outer.alone);
+            ATTACHED.set(outer.attached);
         }
     }
 }
@@ -115,12 +148,18 @@ pub(crate) fn attach_alone(block: Block) {
 /// Moves what was noted since the last restart into `attached`; whether the message is to
 /// travel alone.
 #[inline]
-pub(crate) fn take_attachments(attached: &mut Vec<Attached>) -> bool {
+pub(crate) fn take_attachments(attached: &mut Attachments) -> bool {
     if !HAS_ATTACHED.get() {
         return false;
     }
     HAS_ATTACHED.set(false);
-    ATTACHED.with_borrow_mut(|noted| attached.append(noted));
+    ATTACHED.with_borrow_mut(|noted| {
+        if attached.is_empty() {
+            std::mem::swap(attached, noted);
+        } else {
+            attached.append(noted);
+        }
+    });
     ALONE.replace(false)
 }
 
@@ -128,16 +167,17 @@ pub(crate) fn take_attachments(attached: &mut Vec<Attached>) -> bool {
 pub(crate) fn restart_attachments() {
     if HAS_ATTACHED.get() {
         HAS_ATTACHED.set(false);
-        ATTACHED.with_borrow_mut(Vec::clear);
+        ATTACHED.with_borrow_mut(SmallVec::clear);
         ALONE.set(false);
     }
 }
 
 /// Whether what was encoded since the last restart speaks of blocks.
+#[inline]
 pub(crate) fn has_attachments() -> bool {
     HAS_ATTACHED.get()
 }
 
 pub(crate) fn count_attachments() -> usize {
-    ATTACHED.with_borrow(Vec::len)
+    ATTACHED.with_borrow(SmallVec::len)
 }

@@ -3,7 +3,7 @@
 //! Almost every message is short, and there may be millions a second, so a parcel is plain
 //! bytes of less than two cache lines; whatever else a message has is put aside in [`Extra`].
 
-use forkyard_shm::lane::{Inline, Message};
+use forkyard_shm::lane::{INLINE_BYTES, Inline, Message};
 use forkyard_wire::codec;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 use serde::Serialize;
@@ -12,7 +12,9 @@ use crate::arena::{Block, Held};
 use crate::chunk::encode_error;
 use crate::error::{TaskError, WorkerDeath};
 use crate::job::caught;
-use crate::packing::{Attached, has_attachments, restart_attachments};
+use crate::packing::{
+    Attached, Attachments, has_attachments, restart_attachments, settle_all, take_attachments,
+};
 use crate::sink::DESCRIPTOR_BYTES;
 
 /// Bytes of the encoded [`Message`] before the payload on the copy path.
@@ -36,7 +38,7 @@ pub(crate) struct Extra {
     pub(crate) block: Option<Block>,
     /// To be sent: blocks that the payload speaks of or moves, kept until the message has done
     /// its work.
-    pub(crate) attached: Vec<Attached>,
+    pub(crate) attached: Attachments,
     /// To be sent: its task may wait for another, so nothing is sent behind it.
     pub(crate) alone: bool,
     /// Received: blocks that it speaks of or that moved with it, ours since it was taken.
@@ -47,6 +49,18 @@ pub(crate) struct Extra {
     pub(crate) earlier: Vec<WorkerDeath>,
     /// Why there is no result.
     pub(crate) error: Option<TaskError>,
+}
+
+/// What came of putting an item straight where it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// The parcel is ready.
+    Whole,
+    /// It is ready once the item was dropped and the parcel [settled](Parcel::settle): blocks move
+    /// with it.
+    Moves,
+    /// It is to be put together in a [`Sink`](crate::sink::Sink).
+    TooLong,
 }
 
 /// Whose task a message is.
@@ -88,8 +102,7 @@ impl Parcel {
         self.extra.get_or_insert_default()
     }
 
-    /// Puts the one item of a message where it travels, if it is short and speaks of no blocks.
-    /// Returns whether it did; otherwise it is to be put together in a [`Sink`](crate::sink::Sink).
+    /// Puts the one item of a message where it travels, if it fits into a slot.
     ///
     /// # Errors
     /// When its Serialize panicked.
@@ -98,19 +111,67 @@ impl Parcel {
         &mut self,
         message: Message,
         value: &T,
-    ) -> Result<bool, TaskError> {
+    ) -> Result<Put, TaskError> {
         restart_attachments();
         let room = &mut self.payload.short.0;
         let put = caught(|| Ok(codec::encode_to_slice(value, room))).map_err(encode_error)?;
-        let Some(len) = put.ok().filter(|_| !has_attachments()) else {
-            restart_attachments();
-            return Ok(false);
+        let len = match put {
+            Ok(len) => len,
+            Err(_) => match self.put_long(value)? {
+                Some(len) => len,
+                None => return Ok(Put::TooLong),
+            },
         };
         self.message = Message {
             len: len as u32,
             ..message
         };
-        Ok(true)
+        if has_attachments() {
+            return Ok(self.attach());
+        }
+        Ok(Put::Whole)
+    }
+
+    /// As [`put`](Self::put), when it takes more than the nearest bytes; the length, if it fits.
+    #[cold]
+    #[inline(never)]
+    fn put_long<T: Serialize>(&mut self, value: &T) -> Result<Option<usize>, TaskError> {
+        // The first attempt has noted its blocks already.
+        restart_attachments();
+        let mut room = Box::new([0; INLINE_BYTES]);
+        let put = caught(|| Ok(codec::encode_to_slice(value, room.as_mut_slice())));
+        let Ok(len) = put.map_err(encode_error)? else {
+            restart_attachments();
+            return Ok(None);
+        };
+        self.payload.long = Some(room);
+        Ok(Some(len))
+    }
+
+    /// Keeps the blocks that what was just put speaks of.
+    #[inline(never)]
+    fn attach(&mut self) -> Put {
+        let extra = self.extra_mut();
+        extra.alone = take_attachments(&mut extra.attached);
+        if extra.attached.iter().any(Attached::is_promised) {
+            Put::Moves
+        } else {
+            Put::Whole
+        }
+    }
+
+    /// After [`Put::Moves`], with the item dropped: puts on offer what moves.
+    ///
+    /// # Errors
+    /// When something still has a value that was to move; then the parcel holds nothing.
+    pub(crate) fn settle(&mut self) -> Result<(), TaskError> {
+        let Some(extra) = &mut self.extra else {
+            return Ok(());
+        };
+        settle_all(&mut extra.attached).map_err(|why| {
+            self.extra = None;
+            TaskError::EncodeArgument(why.into())
+        })
     }
 
     /// Of a received one: whether there is more to it than the bytes that it came with.

@@ -168,7 +168,7 @@ impl Pool {
 
     /// Ends the pool without finishing: raises the stop flag, and sends SIGTERM to workers
     /// that are not gone after `grace`, SIGKILL half a second later. Tasks without a result
-    /// get [`TaskError::Aborted`].
+    /// get [`TaskError::Aborted`](crate::TaskError::Aborted).
     pub fn abort(mut self, grace: Duration) -> Report {
         self.abort_handle().abort(grace);
         self.end()
@@ -185,9 +185,16 @@ impl Pool {
             trace::panicked(&self.core);
         }
         // It ends by itself; joining it leaves no thread behind that `fork` would refuse.
-        let feeder = self.core.lock().feeder_thread.take();
+        let mut driver = self.core.lock();
+        let mut threads = std::mem::take(&mut driver.tellers);
+        threads.extend(driver.feeder_thread.take());
+        drop(driver);
         self.core.feeder.notify_all();
-        let _ = feeder.map(JoinHandle::join);
+        // One of them may be here, in a callback that ends the pool.
+        let here = std::thread::current().id();
+        for thread in threads.into_iter().filter(|t| t.thread().id() != here) {
+            let _ = thread.join();
+        }
         self.core.memory.unlink();
         let driver = self.core.lock();
         let usage = rusage_self();

@@ -10,7 +10,7 @@ use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking, start_time};
 
-use crate::driver::{Core, Locked, SeatPhase, StartFailure};
+use crate::driver::{Core, Locked, SeatPhase, StartFailure, never_tell_here};
 use crate::error::BuildError;
 use crate::start::{Starter, ZygoteMessage, spawn};
 use crate::time::after;
@@ -51,6 +51,7 @@ impl Reaper {
 
     /// Runs until no process is left and none will come; if it panics, ends the pool.
     pub(crate) fn run_to_the_end(self) {
+        never_tell_here();
         let core = Arc::clone(&self.core);
         let relay = core.witness.start();
         let panicked = catch_unwind(AssertUnwindSafe(|| self.run())).is_err();

@@ -16,6 +16,7 @@ impl<I: Iterator<Item = In>, In> Source<I, In> {
         if self.exhausted {
             return None;
         }
+        self.exhausted = true; // also when it panics
         let item = self.items.next();
         self.exhausted = item.is_none();
         item

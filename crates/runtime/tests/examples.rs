@@ -101,3 +101,19 @@ fn every_example_is_run_here() {
         assert!(me.contains(&format!("run(\"{name}\"")), "{name} is not run");
     }
 }
+
+#[test]
+fn crash_prone_decoder() {
+    let printed = run("crash_prone_decoder", &[]);
+    assert!(printed.contains("good: 4 lists, 3 deep"), "{printed}");
+    assert!(printed.contains("broken: not a document"), "{printed}");
+    assert!(printed.contains("deadly: killed 2 workers"), "{printed}");
+    assert!(printed.contains("overflowed its stack"), "{printed}");
+    assert!(printed.contains("also good: 1 lists, 1 deep"), "{printed}");
+}
+
+#[test]
+fn rayon_inside() {
+    let printed = run("rayon_inside", &[]);
+    assert!(printed.contains("1229 primes below 10000"), "{printed}");
+}

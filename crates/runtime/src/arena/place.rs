@@ -14,15 +14,16 @@ pub(super) struct Place(pub(super) Descriptor);
 
 impl Serialize for Place {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: [u8; size_of::<Descriptor>()] = bytemuck::cast(self.0);
-        bytes.serialize(serializer)
+        // Words, not bytes: each element has its own check for room.
+        let words: [u64; size_of::<Descriptor>() / 8] = bytemuck::cast(self.0);
+        words.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = <[u8; size_of::<Descriptor>()]>::deserialize(deserializer)?;
-        Ok(Self(bytemuck::pod_read_unaligned(&bytes)))
+        let words = <[u64; size_of::<Descriptor>() / 8]>::deserialize(deserializer)?;
+        Ok(Self(bytemuck::cast(words)))
     }
 }
 
@@ -123,31 +124,37 @@ impl Drop for Holding {
     }
 }
 
-fn arena() -> Result<Arc<RawArena>, String> {
-    unpacking_from().ok_or_else(|| {
-        "a value in shared memory can be received only as a task's argument or result".to_owned()
+/// Looks something up in the arena of this thread.
+fn in_arena<R>(look: impl FnOnce(&RawArena) -> Result<R, String>) -> Result<R, String> {
+    UNPACKING.with_borrow(|arena| match arena {
+        Some(arena) => look(arena),
+        None => Err(
+            "a value in shared memory can be received only as a task's argument or result"
+                .to_owned(),
+        ),
     })
 }
 
 /// The shared block that a message names.
 pub(super) fn resolve(named: &Descriptor) -> Result<Block, String> {
-    arena()?.resolve(named).map_err(|fault| fault.to_string())
+    in_arena(|arena| arena.resolve(named).map_err(|fault| fault.to_string()))
 }
 
 /// The block that moves here with a message. A worker takes it while it decodes; for the
 /// supervisor it was taken with the result, because its worker may be gone by now.
 pub(super) fn take(named: &Descriptor) -> Result<BlockMut, String> {
-    let arena = arena()?;
-    let came = HELD.with_borrow_mut(|held| {
-        let is_it = |held: &Held| matches!(held, Held::Moved(name, _) if name == named);
-        let at = held.iter().position(is_it)?;
-        Some(held.swap_remove(at))
-    });
-    match came {
-        Some(Held::Moved(_, block)) => Ok(block),
-        _ if arena.owner() == OwnerIndex::SUPERVISOR => {
-            Err("the result names a block that did not come with it".to_owned())
+    in_arena(|arena| {
+        let came = HELD.with_borrow_mut(|held| {
+            let is_it = |held: &Held| matches!(held, Held::Moved(name, _) if name == named);
+            let at = held.iter().position(is_it)?;
+            Some(held.swap_remove(at))
+        });
+        match came {
+            Some(Held::Moved(_, block)) => Ok(block),
+            _ if arena.owner() == OwnerIndex::SUPERVISOR => {
+                Err("the result names a block that did not come with it".to_owned())
+            }
+            _ => arena.take(named).map_err(|fault| fault.to_string()),
         }
-        _ => arena.take(named).map_err(|fault| fault.to_string()),
-    }
+    })
 }

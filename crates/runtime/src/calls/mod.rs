@@ -19,6 +19,7 @@ use crate::{Handle, Owned, Pool, Protocol, Search, Timed};
 pub use imap::{Imap, ImapUnordered};
 pub use star::StarFn;
 pub use task::Task;
+pub(crate) use with::return_lent;
 
 impl Pool {
     /// A function with settings of its own, to be run in this pool.
@@ -159,12 +160,13 @@ impl Pool {
     }
 
     /// [`map`](Self::map) with something that all tasks read: it is encoded once, and each worker
-    /// decodes it once, however many items it runs.
+    /// decodes it once, however many items it runs. (When two such calls run at once, a worker that
+    /// goes from one to the other decodes anew.)
     ///
     /// It crosses through the arena, on the copy path too. What is in shared memory already
     /// ([`Shared`](crate::Shared)) needs no `map_with`, and an [`Owned`](crate::Owned), which
     /// moves to one receiver, cannot be part of it. A worker keeps what it has decoded until the
-    /// next `map_with` comes.
+    /// call is over and it has nothing to do, or the next `map_with` comes.
     ///
     /// ```no_run
     /// # forkyard::init();

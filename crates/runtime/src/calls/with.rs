@@ -15,7 +15,7 @@ use crate::chunk::encode_error;
 use crate::driver::Core;
 use crate::error::TaskError;
 use crate::job::{ItemError, Job, caught, execute};
-use crate::packing::{Attached, Packing, attach_alone, take_attachments};
+use crate::packing::{Attached, Attachments, Packing, attach_alone, take_attachments};
 use crate::trampoline;
 
 /// What is lent to the tasks of one call.
@@ -26,7 +26,20 @@ pub(super) struct Loan {
     /// Tasks may wait for each other through what it speaks of.
     alone: bool,
     /// What it speaks of, kept until the call is over.
-    _attached: Vec<Attached>,
+    _attached: Attachments,
+    /// Last, so that nothing is lent any more when it is dropped.
+    _over: Over,
+}
+
+/// The end of a loan: workers with nothing to do let go of it, which may be much.
+struct Over(Arc<Core>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        if self.0.is_ours() {
+            self.0.lock().nudge_idle(&self.0);
+        }
+    }
 }
 
 impl Loan {
@@ -39,9 +52,9 @@ impl Loan {
                 .map_err(|error| ItemError::Encode(error.to_string()))
         })
         .map_err(encode_error)?;
-        let mut attached = Vec::new();
+        let mut attached = Attachments::new();
         let alone = take_attachments(&mut attached);
-        if attached.iter().any(|a| matches!(a, Attached::Promised(_))) {
+        if attached.iter().any(Attached::is_promised) {
             let why = "an Owned value moves to one receiver, and this is lent to many; lend it as \
                        Shared";
             return Err(TaskError::EncodeArgument(why.into()));
@@ -56,6 +69,7 @@ impl Loan {
             block: block.freeze(),
             alone,
             _attached: attached,
+            _over: Over(Arc::clone(core)),
         })
     }
 
@@ -85,13 +99,33 @@ struct Received<In>(u64, Reading, In);
 
 thread_local! {
     /// What was lent last, decoded.
-    static LENT: RefCell<Option<(u64, Rc<dyn Any>)>> = const { RefCell::new(None) };
+    static LENT: RefCell<Option<Lent>> = const { RefCell::new(None) };
+}
+
+struct Lent {
+    id: u64,
+    name: Reading,
+    value: Rc<dyn Any>,
+}
+
+/// Drops what was lent to a call that is over. A worker does so when it has nothing to do.
+pub(crate) fn return_lent() {
+    // The block is given back at the end of the call: then its name means nothing any more.
+    let is_over = |lent: &mut Lent| lent.name.open().is_err();
+    let over = LENT.with_borrow_mut(|lent| lent.take_if(is_over));
+    if let Some(over) = over {
+        // Its Drop is the user's.
+        let _ = caught(|| {
+            drop(over);
+            Ok(())
+        });
+    }
 }
 
 /// What is lent under that name, decoded now or before.
-fn lent<C: DeserializeOwned + 'static>(id: u64, name: &Reading) -> Result<Rc<C>, ItemError> {
+fn lent<C: DeserializeOwned + 'static>(id: u64, name: Reading) -> Result<Rc<C>, ItemError> {
     let known = LENT.with_borrow(|lent| match lent {
-        Some((known, value)) if *known == id => Rc::clone(value).downcast::<C>().ok(),
+        Some(lent) if lent.id == id => Rc::clone(&lent.value).downcast::<C>().ok(),
         _ => None,
     });
     if let Some(known) = known {
@@ -102,7 +136,11 @@ fn lent<C: DeserializeOwned + 'static>(id: u64, name: &Reading) -> Result<Rc<C>,
     let value = codec::decode::<C>(&block)
         .map_err(|error| ItemError::Decode(format!("what is lent to all: {error}")))?;
     let value = Rc::new(value);
-    LENT.set(Some((id, Rc::clone(&value) as Rc<dyn Any>)));
+    LENT.set(Some(Lent {
+        id,
+        name,
+        value: Rc::clone(&value) as Rc<dyn Any>,
+    }));
     Ok(value)
 }
 
@@ -116,6 +154,6 @@ where
 {
     let f = trampoline::conjure::<F>();
     execute::<Received<In>, Out>(job, |_, Received(id, name, item)| {
-        Ok(f(&*lent::<C>(id, &name)?, item))
+        Ok(f(&*lent::<C>(id, name)?, item))
     });
 }

@@ -2,15 +2,18 @@
 //!
 //! Whoever watches a task without waiting for it (a future, a callback) is user code, and user
 //! code never runs under the lock: what is to be told is noted, and told by the thread that
-//! lets go.
+//! lets go. What is told may do anything, even end the pool, so the reaper tells nobody: the pool
+//! could not end while it did.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard, PoisonError, mpsc};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{Driver, Reply};
+use super::{Driver, Reply, Watcher};
 
 /// What runs when a task has ended.
 pub(crate) type Callback = Box<dyn FnOnce(Reply) + Send>;
@@ -19,6 +22,8 @@ pub(crate) type Callback = Box<dyn FnOnce(Reply) + Send>;
 pub(crate) enum Notice {
     Wake(Waker),
     Call(Callback, Reply),
+    /// Nobody is told of it any more. What it has is the user's, to be dropped without the lock.
+    Forget(Watcher),
 }
 
 impl std::fmt::Debug for Notice {
@@ -26,6 +31,7 @@ impl std::fmt::Debug for Notice {
         f.write_str(match self {
             Self::Wake(_) => "Wake",
             Self::Call(..) => "Call",
+            Self::Forget(_) => "Forget",
         })
     }
 }
@@ -47,19 +53,78 @@ impl Notices {
 impl Drop for Notices {
     fn drop(&mut self) {
         for notice in self.0.drain(..) {
-            tell(|| match notice {
-                Notice::Wake(waker) => waker.wake(),
-                Notice::Call(call, reply) => call(reply),
-            });
+            match notice {
+                Notice::Wake(waker) => tell(|| waker.wake()),
+                Notice::Call(call, reply) => tell_in_turn(move || call(reply)),
+                Notice::Forget(watcher) => tell(|| drop(watcher)),
+            }
         }
     }
 }
 
+thread_local! {
+    /// Whether this thread is telling somebody.
+    static TELLS: Cell<bool> = const { Cell::new(false) };
+    /// Callbacks that wait for the one that this thread runs.
+    static LATER: RefCell<VecDeque<Box<dyn FnOnce()>>> = const { RefCell::new(VecDeque::new()) };
+    /// Whether this thread leaves it to another to tell.
+    static IS_REAPER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on this thread has others tell what there is to be told.
+pub(crate) fn never_tell_here() {
+    IS_REAPER.set(true);
+}
+
+/// Whether the calling code is told something.
+pub(super) fn is_told() -> bool {
+    TELLS.get()
+}
+
 /// Runs what a user wants to be told by. It is not ours, nor is its panic.
-pub(crate) fn tell(told: impl FnOnce()) {
+fn tell(told: impl FnOnce()) {
+    let outer = TELLS.replace(true);
     if catch_unwind(AssertUnwindSafe(told)).is_err() {
         // Its message is on standard error already, by the panic hook.
         tracing::error!("a task's callback or waker panicked");
+    }
+    TELLS.set(outer);
+}
+
+/// Runs a callback, or, within another, when that has returned: a callback that finds the next one
+/// ready would otherwise run it on its own stack, and that the next, without an end.
+pub(crate) fn tell_in_turn(told: impl FnOnce() + 'static) {
+    if is_told() {
+        LATER.with_borrow_mut(|later| later.push_back(Box::new(told)));
+        return;
+    }
+    tell(told);
+    while let Some(next) = LATER.with_borrow_mut(VecDeque::pop_front) {
+        tell(next);
+    }
+}
+
+/// Has a thread of its own tell what the reaper would. The thread comes first: when there is none,
+/// the notices are still here.
+fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
+    let (sender, receiver) = mpsc::channel::<Notices>();
+    let teller = std::thread::Builder::new()
+        .name("forkyard-teller".to_owned())
+        .spawn(move || drop(receiver.recv()));
+    let notices = std::mem::take(&mut driver.notices);
+    match teller {
+        Ok(teller) => {
+            driver.tellers.retain(|teller| !teller.is_finished());
+            driver.tellers.push(teller);
+            drop(driver);
+            // Should it have gone, they are dropped here, which tells.
+            let _ = sender.send(notices);
+        }
+        Err(error) => {
+            drop(driver);
+            tracing::warn!(%error, "no thread for callbacks");
+            drop(notices);
+        }
     }
 }
 
@@ -121,6 +186,9 @@ impl Drop for Locked<'_> {
             return;
         };
         if !guard.notices.is_empty() {
+            if IS_REAPER.get() {
+                return tell_elsewhere(guard);
+            }
             let notices = std::mem::take(&mut guard.notices);
             drop(guard);
             drop(notices);

@@ -58,7 +58,7 @@ pub(crate) use cancel::{Cancelled, Whereabouts};
 pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
 pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use link::Link;
-pub(crate) use locked::{Locked, Notices, tell};
+pub(crate) use locked::{Locked, Notices, never_tell_here, tell_in_turn};
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::Seat;
 pub(crate) use terms::Terms;
@@ -154,6 +154,8 @@ pub(crate) struct Driver {
     /// Counts replies, so that a thread can tell that there were some.
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
+    /// Threads that tell what the reaper does not.
+    pub(crate) tellers: Vec<JoinHandle<()>>,
     /// Those of this process that wait in shared state, or watch a task, and so do not drive.
     waits_elsewhere: usize,
     /// To be told when the lock is let go.
@@ -278,6 +280,7 @@ impl Core {
                 leader_sleeps: false,
                 arrived: 0,
                 feeder_thread: None,
+                tellers: Vec::new(),
                 waits_elsewhere: 0,
                 notices: Notices::default(),
                 next_seat: 0,
@@ -353,7 +356,7 @@ impl Driver {
 
     /// Forgets a batch; what is outstanding is thrown away as it comes.
     pub(crate) fn close_batch(&mut self, key: u32) {
-        self.unwatch(key);
+        self.forget_watcher(key);
         if let Some(batch) = self.batches.get_mut(key as usize) {
             batch.abandoned = true;
             batch.replies.clear();

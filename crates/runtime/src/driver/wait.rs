@@ -46,6 +46,9 @@ impl Core {
             }
             let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             if answer.is_some() || late {
+                if answer.is_none() {
+                    self.urge(&mut driver);
+                }
                 if driver.following == 0 {
                     // Nobody stays behind that would go on sending.
                     Self::ensure_fed(self, &mut driver);
@@ -78,6 +81,15 @@ impl Core {
         }
         if driver.following > 0 {
             self.followers.notify_all();
+        }
+    }
+
+    /// What is done for a task by who asks for it and does not wait, when nobody else drives: it
+    /// may stand behind a long one while a worker has nothing to do.
+    pub(crate) fn urge(&self, driver: &mut Driver) {
+        if !driver.leading {
+            driver.feed(self);
+            driver.even_out(self, 0);
         }
     }
 

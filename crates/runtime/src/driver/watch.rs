@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
-use super::locked::{Callback, Locked, Notice};
+use super::locked::{Callback, Locked, Notice, is_told};
 use super::{Core, Driver, Patience, Reply};
 
 /// What is done when a task of a batch of one ends.
@@ -95,8 +95,12 @@ impl Core {
         key: u32,
         watcher: Watcher,
     ) -> Result<(), Watcher> {
-        self.glance(driver);
-        driver.unwatch(key);
+        // A callback that has the next one called must not take the results of all the others: who
+        // waits for one result would run callbacks for ever.
+        if !is_told() {
+            self.glance(driver);
+        }
+        driver.forget_watcher(key);
         let in_background = watcher.is_in_background();
         match driver.batches.get_mut(key as usize) {
             Some(batch) if batch.replies.is_empty() => batch.watcher = Some(watcher),
@@ -132,7 +136,9 @@ impl Driver {
 
     /// Nobody is told of a batch any more.
     pub(crate) fn forget_watcher(&mut self, key: u32) {
-        self.unwatch(key);
+        if let Some(watcher) = self.unwatch(key) {
+            self.notices.push(Notice::Forget(watcher));
+        }
     }
 
     /// Takes a batch's watcher away.

@@ -57,10 +57,8 @@ pub fn as_completed<Out>(handles: impl IntoIterator<Item = Handle<Out>>) -> AsCo
 }
 
 impl<Out: DeserializeOwned> AsCompleted<Out> {
-    /// The next one, waiting for at most `timeout`.
-    ///
-    /// # Errors
-    /// [`NoneYet`](Done::NoneYet) is no error of a task: nothing is lost, ask again.
+    /// The next one, waiting for at most `timeout`. After [`Done::NoneYet`] nothing is lost: ask
+    /// again.
     pub fn next_timeout(&mut self, timeout: Duration) -> Done<Out> {
         if self.left == 0 {
             return Done::NoneLeft;
@@ -98,10 +96,11 @@ impl<Out: DeserializeOwned> Iterator for AsCompleted<Out> {
 
 impl<Out: DeserializeOwned> ExactSizeIterator for AsCompleted<Out> {}
 
-/// What [`AsCompleted::next_timeout`] has.
+/// What [`AsCompleted::next_timeout`], and those of [`Imap`](crate::Imap) and
+/// [`ImapUnordered`](crate::ImapUnordered), have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done<Out> {
-    /// A task has ended: the place of its handle, and its result.
+    /// A task has ended: the place of its handle or item, and its result.
     One(usize, Result<Out, TaskError>),
     /// None has ended in time.
     NoneYet,

@@ -18,11 +18,11 @@ use serde::de::DeserializeOwned;
 use crate::Transport;
 use crate::arena::Unpacking;
 use crate::chunk::encode_error;
-use crate::driver::{Cancelled, Core, Patience, Reply, Terms, Watcher, Whereabouts, tell};
+use crate::driver::{Cancelled, Core, Patience, Reply, Terms, Watcher, Whereabouts, tell_in_turn};
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
-use crate::parcel::{Parcel, Ready, Ticket};
+use crate::parcel::{Parcel, Put, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::{PutError, Sink};
 use crate::time::after;
@@ -118,8 +118,15 @@ fn pack<In: Serialize>(core: &Arc<Core>, entry: u64, argument: In) -> Result<Par
         ..Message::default()
     };
     let mut parcel = Parcel::default();
-    if core.options.transport == Transport::Shared && parcel.put(message, &argument)? {
-        return Ok(parcel);
+    if core.options.transport == Transport::Shared {
+        match parcel.put(message, &argument)? {
+            Put::Whole => return Ok(parcel),
+            Put::Moves => {
+                drop(argument);
+                return parcel.settle().map(|()| parcel);
+            }
+            Put::TooLong => {}
+        }
     }
     let mut sink = Sink::new(core.options.transport, Arc::clone(&core.arena));
     let packed = caught(|| {
@@ -167,17 +174,24 @@ impl<Out: DeserializeOwned> Handle<Out> {
         };
         let mut driver = self.core.lock();
         self.core.glance(&mut driver);
-        let reply = driver.take_only_reply(batch)?;
+        let Some(reply) = driver.take_only_reply(batch) else {
+            self.core.urge(&mut driver);
+            return None;
+        };
         drop(driver);
         Some(self.decode(reply))
     }
 
     /// Has `callback` run with the result, once it is there, instead of waiting for it.
     ///
-    /// It runs on whichever thread takes the result: one that waits for something of this pool, or
-    /// one of the pool's own, or, when the result is there already, this one. Results are not taken
-    /// meanwhile, so it should be short, and not wait. When it panics, that is reported on standard
-    /// error, and nothing else comes of it.
+    /// It runs on whichever thread takes the result: one that waits for something of this pool or
+    /// asks for it (also by [`is_done`](Self::is_done)), or one of the pool's own, or, when the
+    /// result is there already, this one, before this returns. A callback within a callback is run
+    /// when the outer one has returned, on the same thread.
+    ///
+    /// Results may not be taken meanwhile, so it should be short, and not wait. It may submit, and
+    /// drop the pool. When it panics, that is reported on standard error, and nothing else comes
+    /// of it.
     ///
     /// ```no_run
     /// # forkyard::init();
@@ -201,7 +215,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
     {
         let batch = match self.sent() {
             Ok(batch) => batch,
-            Err(error) => return tell(|| callback(Err(error))),
+            Err(error) => return tell_in_turn(move || callback(Err(error))),
         };
         self.state = State::Taken;
         let core = Arc::clone(&self.core);
@@ -214,7 +228,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
             let reply = driver.take_only_reply(batch);
             drop(driver);
             if let Some(reply) = reply {
-                tell(|| call(reply));
+                tell_in_turn(move || call(reply));
             }
         }
     }
@@ -290,10 +304,12 @@ impl<Out: DeserializeOwned> Handle<Out> {
         };
         let mut driver = self.core.lock();
         self.core.glance(&mut driver);
-        driver
-            .batches
-            .get(batch as usize)
-            .is_none_or(|batch| !batch.replies.is_empty())
+        let batch = driver.batches.get(batch as usize);
+        let is_done = batch.is_none_or(|batch| !batch.replies.is_empty());
+        if !is_done {
+            self.core.urge(&mut driver);
+        }
+        is_done
     }
 }
 
@@ -322,11 +338,12 @@ impl<Out: DeserializeOwned> Future for Handle<Out> {
         };
         let waker = Watcher::Waker(context.waker().clone());
         let mut driver = self.core.lock();
-        if self.core.watch_batch(&mut driver, batch, waker).is_ok() {
+        let watching = self.core.watch_batch(&mut driver, batch, waker);
+        if watching.is_ok() {
             return Poll::Pending;
         }
         let reply = driver.take_only_reply(batch);
-        drop(driver);
+        drop(driver); // before the waker, whose drop is the user's code
         match reply {
             Some(reply) => Poll::Ready(self.decode(reply)),
             None => unreachable!("a batch of one that is not watched has its reply"),

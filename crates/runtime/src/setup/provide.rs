@@ -14,7 +14,7 @@ use super::hook::entry_of_provided;
 use crate::arena::RawArena;
 use crate::driver::Core;
 use crate::error::BuildError;
-use crate::packing::{Attached, Packing, take_attachments};
+use crate::packing::{Attached, Attachments, Packing, take_attachments};
 use crate::state::make;
 use crate::{
     Arena, Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
@@ -104,7 +104,7 @@ pub(crate) struct Made {
     pub(super) entry: u64,
     pub(super) bytes: Vec<u8>,
     /// What it speaks of.
-    pub(super) attached: Vec<Attached>,
+    pub(super) attached: Attachments,
     /// As this process has it.
     pub(super) here: Arc<dyn Any + Send + Sync>,
 }
@@ -167,7 +167,7 @@ where
     let _packing = Packing::begin(arena);
     let mut bytes = Vec::new();
     codec::encode_to_vec(&*value, &mut bytes).map_err(|error| not_provided::<T>(&error))?;
-    let mut attached = Vec::new();
+    let mut attached = Attachments::new();
     take_attachments(&mut attached);
     let moves = |attached: &Attached| !matches!(attached, Attached::Shared(_));
     if attached.iter().any(moves) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::Transport;
 use crate::arena::{BlockMut, Descriptor, RawArena, describe};
 use crate::job::ERROR_BIT;
-use crate::packing::{Attached, count_attachments, restart_attachments, take_attachments};
+use crate::packing::{Attachments, count_attachments, restart_attachments, take_attachments};
 use crate::parcel::HEADER_BYTES;
 
 /// Why something could not be put into a [`Sink`].
@@ -38,7 +38,7 @@ pub(crate) struct Sink {
     block: Option<BlockMut>,
     block_len: usize,
     /// Blocks that the items put so far speak of.
-    attached: Vec<Attached>,
+    attached: Attachments,
     /// Whether one of the items may wait for another task.
     alone: bool,
     /// Whether a parcel says which blocks it speaks of; see [`Sink::announcing`].
@@ -66,7 +66,7 @@ impl Sink {
             spilled: false,
             block: None,
             block_len: 0,
-            attached: Vec::new(),
+            attached: Attachments::new(),
             alone: false,
             announces: false,
             arena,

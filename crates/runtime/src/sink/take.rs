@@ -7,22 +7,14 @@ use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 use super::{DESCRIPTOR_BYTES, KEEP_SPILL, PutError, Sink};
 use crate::Transport;
 use crate::arena::Block;
-use crate::packing::Attached;
+use crate::packing::{Attached, settle_all};
 use crate::parcel::{HEADER_BYTES, Parcel, to_bytes};
 
 impl Sink {
     /// Has the promises kept that were made to the items, whose values are dropped by now.
     #[cold]
     fn settle(&mut self) -> Result<(), PutError> {
-        if self.attached.iter_mut().all(Attached::settle) {
-            return Ok(());
-        }
-        Err(PutError::Codec(
-            "an Owned value moves with its message, but something else still has it (an Rc or \
-             Arc of it, or it stands in the message twice); for several readers, freeze it with \
-             into_shared"
-                .to_owned(),
-        ))
+        settle_all(&mut self.attached).map_err(|why| PutError::Codec(why.to_owned()))
     }
 
     /// Writes the descriptors of what is attached behind the payload; returns their number.

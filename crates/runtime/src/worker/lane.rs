@@ -14,15 +14,16 @@ use super::ledger::Ledger;
 use super::{MOST_SPIN_TURNS, header};
 use crate::Transport;
 use crate::arena::{Block, RawArena, Unpacking};
+use crate::calls::return_lent;
 use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
-use crate::packing::{Attached, Packing};
+use crate::packing::{Attachments, Packing};
 use crate::parcel::Parcel;
 use crate::sink::Sink;
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
-type Kept = VecDeque<(u64, Vec<Attached>)>;
+type Kept = VecDeque<(u64, Attachments)>;
 
 /// Takes tasks until the pill, or until the pool is aborted.
 pub(super) fn serve(
@@ -48,6 +49,7 @@ pub(super) fn serve(
             }
             wait(&mut lane, page, header, &mut spin, || {
                 release(&mut kept, page);
+                return_lent();
                 arena.unmap_retired();
             });
         }
@@ -66,12 +68,10 @@ pub(super) fn serve(
         ledger.begin();
         release(&mut kept, page);
         let position = lane.finished();
-        let done = work(message, &mut lane, &mut sink, ledger, context, arena);
+        let keep = |attached| kept.push_back((position, attached));
+        let done = work(message, &mut lane, &mut sink, ledger, context, arena, keep);
         if lane.finish(done.reply) == Finished::Ring {
             header.doorbell.0.ring(&OsPark);
-        }
-        if !done.attached.is_empty() {
-            kept.push_back((position, done.attached));
         }
         has_sent = true;
         ledger.end(message.items, done.bytes_in, done.bytes_out);
@@ -81,12 +81,11 @@ pub(super) fn serve(
 /// What is left to do of a message whose result is in its slot.
 struct Done {
     reply: Message,
-    attached: Vec<Attached>,
     bytes_in: usize,
     bytes_out: usize,
 }
 
-/// Runs a message and packs its reply into its slot.
+/// Runs a message and packs its reply into its slot. What the reply speaks of is given to `keep`.
 #[inline]
 fn work(
     message: Message,
@@ -95,6 +94,7 @@ fn work(
     ledger: &mut Ledger,
     context: &'static Context,
     arena: &Arc<RawArena>,
+    keep: impl FnOnce(Attachments),
 ) -> Done {
     let (payload, result) = lane.payloads();
     let input = Input::of(&message, payload, arena);
@@ -112,17 +112,16 @@ fn work(
         status,
         ..Message::default()
     };
-    let (reply, attached) = match sink.take_inline(reply, result) {
-        Some(reply) => (reply, Vec::new()),
+    let reply = match sink.take_inline(reply, result) {
+        Some(reply) => reply,
         None => {
-            let packed = pack(sink, reply, result);
+            let packed = pack(sink, reply, result, keep);
             ledger.laps.encode();
             packed
         }
     };
     Done {
         reply,
-        attached,
         bytes_in,
         bytes_out,
     }
@@ -134,14 +133,19 @@ fn pack(
     sink: &mut Sink,
     reply: Message,
     result: &mut [u8; INLINE_BYTES],
-) -> (Message, Vec<Attached>) {
+    keep: impl FnOnce(Attachments),
+) -> Message {
     let mut parcel = Parcel::default();
     if let Err(error) = sink.take(reply, &mut parcel) {
         super::cannot_pack(error, sink, reply.items, &mut parcel);
     }
     parcel.payload.write_to(result);
-    let attached = parcel.extra.take().map(|extra| extra.attached);
-    (parcel.message, attached.unwrap_or_default())
+    if let Some(extra) = parcel.extra.take()
+        && !extra.attached.is_empty()
+    {
+        keep(extra.attached);
+    }
+    parcel.message
 }
 
 /// A message's payload, where it is.

@@ -12,6 +12,7 @@ use super::ledger::Ledger;
 use super::{Ended, header};
 use crate::Transport;
 use crate::arena::{RawArena, Unpacking};
+use crate::calls::return_lent;
 use crate::context::Context;
 use crate::job::{Laps, STATUS_SKIPPED};
 use crate::packing::Packing;
@@ -53,6 +54,7 @@ pub(super) fn serve(
             kept.pop_front();
         }
         if parcel::is_nudge(message) {
+            return_lent();
             arena.unmap_retired();
             end.recycle(frame);
             continue;

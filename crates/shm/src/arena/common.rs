@@ -114,20 +114,14 @@ impl Common {
     /// Whether it is a block of this very arena: its descriptor means nothing in another.
     #[must_use]
     pub fn is_of(&self, arena: ArenaId) -> bool {
-        self.hold
-            .mapping
-            .as_ref()
-            .is_some_and(|mapping| mapping.core.id() == arena)
+        self.hold.mapping().core.id() == arena
     }
 
     /// Who this process is in the arena of the block.
     #[inline]
     #[must_use]
     pub fn owner(&self) -> OwnerIndex {
-        self.hold
-            .mapping
-            .as_ref()
-            .map_or(OwnerIndex::SUPERVISOR, |mapping| mapping.owner())
+        self.hold.mapping().owner()
     }
 }
 

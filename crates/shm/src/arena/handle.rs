@@ -59,15 +59,11 @@ impl BlockMut {
     }
 
     pub(super) fn publish(mut self, kind: Kind) -> (Hold, View) {
-        let mapping = self.mapping.take();
-        if let Some(mapping) = &mapping {
-            mapping.publish(self.block, self.generation, kind);
-        }
-        let hold = Hold {
-            mapping,
-            block: self.block,
-            generation: self.generation,
+        let Some(mapping) = self.mapping.take() else {
+            unreachable!("a block without its mapping is not reachable by anybody");
         };
+        mapping.publish(self.block, self.generation, kind);
+        let hold = Hold::new(mapping, self.block, self.generation);
         (hold, self.view)
     }
 
@@ -163,9 +159,7 @@ impl Block {
     /// Whether the handle shows all that was written, not a part of it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let mapping = self.hold.mapping.as_ref();
-        let whole = mapping.map(|mapping| mapping.header(self.hold.block).len());
-        self.view.offset == 0 && whole == Some(self.view.len as u64)
+        self.view.offset == 0 && self.hold.written() == self.view.len as u64
     }
 
     /// The bytes.
@@ -186,10 +180,7 @@ impl Block {
     /// Whether it is a block of this very arena: its descriptor means nothing in another.
     #[must_use]
     pub fn is_of(&self, arena: ArenaId) -> bool {
-        self.hold
-            .mapping
-            .as_ref()
-            .is_some_and(|mapping| mapping.core.id() == arena)
+        self.hold.mapping().core.id() == arena
     }
 
     /// A handle on a part of the bytes; `None` when the range is not within them.

@@ -62,45 +62,58 @@ impl View {
     }
 }
 
-/// One counted handle on a shared or lent block.
-pub(super) struct Hold {
+/// A handle on a shared or lent block. Its clones have one [`Share`] between them: to make and to
+/// drop one of them touches neither the block nor the extent, only the first and the last do.
+#[derive(Clone)]
+pub(super) struct Hold(Arc<Share>);
+
+/// What this process counts: its last one gives up the hold on the block.
+struct Share {
     /// `None` only while it is being dropped or turned into something else.
-    pub(super) mapping: Option<Arc<Mapping>>,
-    pub(super) block: u32,
-    pub(super) generation: u32,
+    mapping: Option<Arc<Mapping>>,
+    block: u32,
+    generation: u32,
 }
 
 impl Hold {
+    /// Stands for a handle that `mapping` has counted.
+    pub(super) fn new(mapping: Arc<Mapping>, block: u32, generation: u32) -> Self {
+        Self(Arc::new(Share {
+            mapping: Some(mapping),
+            block,
+            generation,
+        }))
+    }
+
+    pub(super) fn mapping(&self) -> &Mapping {
+        match &self.0.mapping {
+            Some(mapping) => mapping,
+            None => unreachable!("a hold without its mapping is not reachable by anybody"),
+        }
+    }
+
+    /// Bytes of the block that its owner has written.
+    pub(super) fn written(&self) -> u64 {
+        self.mapping().header(self.0.block).len()
+    }
+
     pub(super) fn describe(&self, view: View) -> Descriptor {
-        let Some(mapping) = &self.mapping else {
-            unreachable!("a hold without its mapping is not reachable by anybody");
-        };
-        view.describe(mapping, self.block, self.generation)
+        view.describe(self.mapping(), self.0.block, self.0.generation)
     }
 
-    /// The whole block as this process's own, if nobody else holds it.
+    /// The whole block as this process's own, if nobody else holds it; then this is good for
+    /// nothing but being dropped.
     pub(super) fn regain(&mut self) -> Option<BlockMut> {
-        let generation = self.mapping.as_ref()?.regain(self.block, self.generation)?;
-        let mapping = self.mapping.take()?;
-        let bytes = mapping.header(self.block).len();
-        Some(BlockMut::new(mapping, self.block, generation, bytes))
+        let share = Arc::get_mut(&mut self.0)?;
+        let mapping = share.mapping.as_ref()?;
+        let generation = mapping.regain(share.block, share.generation)?;
+        let mapping = share.mapping.take()?;
+        let bytes = mapping.header(share.block).len();
+        Some(BlockMut::new(mapping, share.block, generation, bytes))
     }
 }
 
-impl Clone for Hold {
-    fn clone(&self) -> Self {
-        if let Some(mapping) = &self.mapping {
-            mapping.clone_handle(self.block);
-        }
-        Self {
-            mapping: self.mapping.clone(),
-            block: self.block,
-            generation: self.generation,
-        }
-    }
-}
-
-impl Drop for Hold {
+impl Drop for Share {
     fn drop(&mut self) {
         let Some(mapping) = self.mapping.take() else {
             return;
@@ -115,10 +128,5 @@ impl Drop for Hold {
 /// The handle and the view for a descriptor that was checked and joined.
 pub(super) fn joined(mapping: Arc<Mapping>, named: &Descriptor) -> (Hold, View) {
     let view = View::of(&mapping, named);
-    let hold = Hold {
-        mapping: Some(mapping),
-        block: named.block,
-        generation: named.generation,
-    };
-    (hold, view)
+    (Hold::new(mapping, named.block, named.generation), view)
 }

@@ -20,9 +20,9 @@ pub(super) struct Mapping {
     pub(super) id: ExtentId,
     pub(super) geometry: Geometry,
     base: NonNull<u8>,
-    /// Handles of this process on each block that it shares; the holder bit is set while
-    /// the number is not zero. The lock keeps threads of this process, which share the bit,
-    /// from setting and clearing it at the same time.
+    /// Handles of this process on each block that it shares, clones aside; the holder bit is set
+    /// while the number is not zero. The lock keeps threads of this process, which share the
+    /// bit, from setting and clearing it at the same time.
     handles: Box<[Mutex<u32>]>,
     /// Where the last search for a free block ended.
     cursor: AtomicU32,
@@ -170,13 +170,6 @@ impl Mapping {
         named.check_range(header.len()).inspect_err(|_| {
             let _ = self.drop_handle(named.block, named.generation);
         })
-    }
-
-    /// One handle more on a block that this process has one on.
-    pub(super) fn clone_handle(&self, block: u32) {
-        let mut handles = self.handles(block);
-        assert!(*handles < u32::MAX, "2^32 handles on one block were leaked");
-        *handles += 1;
     }
 
     /// One handle less; the last one gives up the hold. Whether the block is free now.

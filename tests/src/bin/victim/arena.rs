@@ -23,6 +23,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("arena/never-run", never_run),
     ("arena/half-way", half_way),
     ("arena/still-held", still_held),
+    ("arena/side-by-side", side_by_side),
     ("arena/parts", parts),
     ("arena/liars", liars),
     ("arena/prefault", prefault),
@@ -313,6 +314,50 @@ fn still_held(setup: &Setup) {
     );
     // The last one moves.
     assert_eq!(pool.submit(task, kept).join(), Ok(500));
+    in_use(&pool, 0);
+}
+
+/// One to four values in a message, and bytes beside them: some fit the nearest bytes of a slot,
+/// some the slot, some neither. Each sum comes back, and so does all memory.
+fn side_by_side(setup: &Setup) {
+    let pool = setup.builder().workers(2);
+    let pool = pool.chunk_size("1".parse().expect("a chunk size"));
+    let pool = pool.build().expect("a pool");
+    let own = || {
+        let mut values = pool.arena().alloc_zeroed::<u64>(50).expect("a block");
+        values.fill(1);
+        values
+    };
+    let shared = own().into_shared();
+    for count in 0..200_u64 {
+        let beside = ByteBuf::from(vec![1; count as usize]);
+        let one = |(values, bytes): (Shared<[u64]>, ByteBuf)| {
+            values.iter().sum::<u64>() + bytes.len() as u64
+        };
+        let moved = |(values, bytes): (Owned<[u64]>, ByteBuf)| {
+            values.iter().sum::<u64>() + bytes.len() as u64
+        };
+        let sum = pool.submit(one, (shared.clone(), beside.clone())).join();
+        assert_eq!(sum, Ok(50 + count));
+        let sum = pool.submit(moved, (own(), beside)).join();
+        assert_eq!(sum, Ok(50 + count));
+    }
+    let alone = |values: Shared<[u64]>| values.iter().sum::<u64>();
+    assert_eq!(pool.submit(alone, shared.clone()).join(), Ok(50));
+    assert_eq!(
+        pool.map(alone, [shared.clone(), shared.clone()]),
+        [Ok(50), Ok(50)]
+    );
+    let two = |(one, two): (Shared<[u64]>, Owned<[u64]>)| one[7] + two[7];
+    assert_eq!(pool.submit(two, (shared.clone(), own())).join(), Ok(2));
+    let pairs = (0..100).map(|_| (shared.clone(), own()));
+    assert!(pool.map(two, pairs).into_iter().all(|sum| sum == Ok(2)));
+    let four = |four: [Owned<[u64]>; 4]| four.iter().map(|values| values[49]).sum::<u64>();
+    assert_eq!(
+        pool.submit(four, [own(), own(), own(), own()]).join(),
+        Ok(4)
+    );
+    drop(shared);
     in_use(&pool, 0);
 }
 

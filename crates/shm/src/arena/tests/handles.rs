@@ -127,6 +127,30 @@ fn arena_unfreezes_only_the_last_handle() {
 }
 
 #[test]
+fn arena_counts_what_it_resolved_twice_apart_from_clones() {
+    let machine = Machine::new();
+    let (supervisor, worker) = (machine.supervisor(), machine.start(1));
+    let block = supervisor.alloc(100).unwrap().freeze();
+    let named = block.descriptor();
+    let (one, two) = (
+        worker.resolve(&named).unwrap(),
+        worker.resolve(&named).unwrap(),
+    );
+    let clone = one.clone();
+    drop(block);
+    // Clones of one, then another one that was resolved: each is in the way.
+    let one = one.try_into_mut().unwrap_err();
+    drop(clone);
+    let one = one.try_into_mut().unwrap_err();
+    assert_eq!(supervisor.stats().live_blocks, 1);
+    drop(two);
+    let mine = one.try_into_mut().unwrap();
+    assert_eq!(supervisor.stats().live_blocks, 1);
+    drop(mine);
+    assert_eq!(supervisor.stats().live_blocks, 0);
+}
+
+#[test]
 fn arena_reuses_the_block_freed_last() {
     let machine = Machine::new();
     let arena = machine.supervisor();

@@ -1,7 +1,7 @@
 //! A control segment to try things on; and the making of one.
 
 use forkyard_shm::control::{AttachError, Control, Identity};
-use forkyard_shm::layout::{Phase, Shape};
+use forkyard_shm::layout::{Phase, SetupPlace, Shape};
 
 use super::memory::Memory;
 use super::{Operation, SUPERVISOR, Trial, WORKER};
@@ -10,6 +10,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("create", SUPERVISOR, create),
     Operation::new("page: reset for the next worker", SUPERVISOR, reset_page),
     Operation::new("page: name the link", SUPERVISOR, name_link),
+    Operation::new("page: say how to set up", SUPERVISOR, set_up),
     Operation::new("page: enter a phase", WORKER, enter_phases),
 ];
 
@@ -82,6 +83,22 @@ fn name_link(trial: &Trial) {
     assert!(NAME.starts_with(&found) && (died || found == NAME));
     assert!(link.set("short"));
     assert_eq!(link.get().as_deref(), Some("short"));
+}
+
+/// No worker is started on a page half written; written again it says all.
+fn set_up(trial: &Trial) {
+    let board = Board::new();
+    let page = board.control.page(1);
+    let said = SetupPlace {
+        place: [1, 2, 3, 4],
+        head_bytes: 5,
+        head_hash: 6,
+        levels: 7,
+    };
+    let died = trial.victim(|| page.setup.set(&said));
+    assert!(died || page.setup.get() == said);
+    page.setup.set(&said);
+    assert_eq!(page.setup.get(), said);
 }
 
 /// A phase is entered or not; the next worker begins with none.

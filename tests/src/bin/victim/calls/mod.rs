@@ -3,6 +3,7 @@
 mod handles;
 mod items;
 mod parts;
+mod review;
 
 use crate::Scenario;
 
@@ -31,4 +32,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/parts", parts::parts),
     ("calls/parts-fail", parts::parts_fail),
     ("calls/parts-aborted", parts::parts_aborted),
+    ("calls/chains", review::chains),
+    ("calls/ended-by-callback", review::ended_by_callback),
+    ("calls/joins-after-death", review::joins_after_death),
+    ("calls/wakers-hold-tasks", review::wakers_hold_tasks),
+    ("calls/iterator-panics", review::iterator_panics),
+    ("calls/neighbours", review::neighbours),
+    ("calls/lent-is-returned", review::lent_is_returned),
+    ("calls/asked-only", review::asked_only),
 ];

@@ -47,6 +47,12 @@ tests::on_ways! {
 }
 
 tests::on_ways! {
+    case_35_the_next_zygote_is_prepared_like_the_first [fork, forkserver] |way| {
+        victim!(way, "lifecycle/zygote-prepared").passes();
+    }
+}
+
+tests::on_ways! {
     case_35_zygotes_are_killed_all_the_time [forkserver] |way| {
         let victim = victim!(way, "lifecycle/zygotes-killed");
         victim.deadline(Duration::from_secs(120)).passes();

@@ -64,8 +64,8 @@ impl PoolBuilder {
     /// What counts, and when counting begins anew:
     ///
     /// * a process cannot be had, or ends before it is ready: counted over the whole pool, until
-    ///   any worker is ready. (While the pool is built, the first is one too many: it is the
-    ///   error of [`build`](Self::build).)
+    ///   any worker is ready, or one ends that had finished tasks. (While the pool is built, the
+    ///   first is one too many: it is the error of [`build`](Self::build).)
     /// * a worker was ready and ends without having done anything: counted for its seat, until
     ///   one there finishes a task. A worker that dies in the middle of a task does not count:
     ///   that is the task's failure.
@@ -134,7 +134,7 @@ impl PoolBuilder {
 
     /// How long a worker that was told to end (because the pool closes, or it is replaced, or not
     /// needed) may take, until it gets SIGTERM, and SIGKILL half a second later. Default: 30
-    /// seconds. The time of its last tasks is not counted.
+    /// seconds. The time of its last tasks is not counted, that of its finalizer is.
     pub fn exit_timeout(mut self, timeout: Duration) -> Self {
         self.lifecycle.exit_timeout = timeout;
         self

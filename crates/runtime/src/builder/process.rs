@@ -127,6 +127,7 @@ impl PoolBuilder {
     /// nobody to inherit from, and `f` does not run ([`initializer`](Self::initializer) does).
     /// It must leave no thread behind, since a process with threads cannot be forked safely. When
     /// it fails or panics, no worker is used, and the build ends with [`BuildError::Preload`].
+    /// Should that process be killed, `f` runs once more in the one that takes its place.
     ///
     /// ```no_run
     /// use std::sync::LazyLock;

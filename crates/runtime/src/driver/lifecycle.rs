@@ -122,7 +122,11 @@ impl Driver {
     pub(crate) fn next_start(&mut self, core: &Core) -> Option<(usize, u32)> {
         loop {
             self.tell(core, Event::Ask);
-            let index = self.to_start.take()?;
+            let Some(index) = self.to_start.take() else {
+                // The last seats may have been given up, since others had used up the budget.
+                self.give_up_if_hopeless();
+                return None;
+            };
             match self.prepare(core, index) {
                 Ok(generation) => return Some((index, generation)),
                 Err(why) => self.not_started(core, index, StartFailure::NotStarted(why)),

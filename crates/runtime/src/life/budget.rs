@@ -5,7 +5,7 @@
 //!
 //! | what fails | counted over | begins anew when |
 //! |---|---|---|
-//! | a process is not to be had, or ends before it is ready | the pool | any worker is ready |
+//! | a process is not to be had, or ends before it is ready | the pool | any worker is ready, or one that has finished messages is gone |
 //! | a process is ready, and ends without having done anything | its seat | one here finishes a message |
 //! | whoever starts processes (the zygote) dies | the pool | any worker is ready |
 
@@ -54,7 +54,7 @@ impl Budget {
         self.lost_starters = 0;
     }
 
-    /// A seat rests, and is then tried with a new budget.
+    /// A seat rests, or had a process that was of use, and is tried with a new budget.
     pub(super) fn rested(&mut self) {
         self.failed_starts = 0;
     }

@@ -156,6 +156,11 @@ impl Life {
 
     fn exited(&mut self, index: usize, had: Yield, waiting: bool, getting_on: bool, out: &mut Out) {
         let seat = &mut self.seats[index];
+        if had == Yield::Results && seat.phase.is_occupied() && seat.phase != SeatPhase::Starting {
+            // It was started, and was of use: who comes after it has a budget of its own, even
+            // if others had used theirs up meanwhile.
+            self.budget.rested();
+        }
         match seat.phase {
             SeatPhase::Starting => self.start_failed(index, waiting, getting_on, out),
             SeatPhase::Up | SeatPhase::Retiring => {

@@ -182,7 +182,10 @@ impl World {
             }
             Event::Exited { seat, had, .. } => match had {
                 Yield::Nothing if was[seat].is_at_work() => self.fruitless[seat] += 1,
-                Yield::Results => self.fruitless[seat] = 0,
+                Yield::Results if was[seat].is_occupied() => {
+                    self.failed = 0;
+                    self.fruitless[seat] = 0;
+                }
                 _ => {}
             },
             _ => {}

@@ -1,10 +1,12 @@
 //! How long workers stay, when they go, and who comes after them.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use forkyard::{BuildError, ChunkSize, ExitCause, Pool, ProcessTimings, Report, TaskError};
+use forkyard::{
+    BuildError, ChunkSize, ExitCause, Pool, ProcessTimings, Report, TaskError, WorkerStderr,
+};
 use forkyard_os::process::{Pid, Signal, is_alive};
 use tests::patience::{LIVENESS, until};
 use tests::victim::send;
@@ -26,6 +28,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("lifecycle/idle", idle),
     ("lifecycle/all-idle", all_idle),
     ("lifecycle/zygote-killed", zygote_killed),
+    ("lifecycle/zygote-prepared", zygote_prepared),
     ("lifecycle/zygotes-killed", zygotes_killed),
     ("lifecycle/last-zygote", last_zygote),
     ("lifecycle/zygotes-hopeless", zygotes_hopeless),
@@ -408,6 +411,45 @@ fn zygote_killed(setup: &Setup) {
     works(&pool);
     let report = pool.close();
     assert_eq!(report.deaths.len(), 2);
+}
+
+static LOADED: AtomicU64 = AtomicU64::new(0);
+
+fn load() {
+    gate::arrive("loaded");
+    LOADED.store(7, Ordering::Relaxed);
+}
+
+fn talk_and_die(_: ()) {
+    eprintln!("the last words");
+    kill_myself();
+}
+
+/// The zygote that comes after another is made ready like it: its workers have what it has
+/// loaded, their environment, and a standard error that is listened to.
+fn zygote_prepared(setup: &Setup) {
+    let builder = setup.builder().workers(1).preload(load);
+    let builder = builder.env("FY_NEXT", "also").stderr(WorkerStderr::Tail);
+    let pool = builder.build().expect("a pool");
+    let look = |()| {
+        let env = std::env::var("FY_NEXT").unwrap_or_default();
+        let pid = std::process::id().cast_signed();
+        (LOADED.load(Ordering::Relaxed), env, pid)
+    };
+    for generation in 0..2 {
+        let (loaded, env, pid) = pool.submit(look, ()).join().expect("a worker");
+        assert_eq!((loaded, env.as_str()), (7, "also"), "{generation}");
+        assert_eq!(gate::arrived("loaded"), generation + 1);
+        if generation == 0 {
+            kill_and_see(zygote_of(pid));
+        }
+        let Err(TaskError::WorkerDied(death)) = pool.submit(talk_and_die, ()).join() else {
+            panic!("it has died");
+        };
+        assert!(death.stderr_tail.contains("the last words"), "{death:?}");
+    }
+    works(&pool);
+    pool.close();
 }
 
 /// Whatever the zygote was about when it was killed, the pool gets on.

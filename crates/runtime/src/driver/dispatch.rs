@@ -33,7 +33,8 @@ impl Driver {
         let seat = &self.seats[index];
         let last = seat.in_flight.back();
         let is_shut = last.is_some_and(|last| Extra::is_alone(last.extra.as_deref()));
-        if is_shut || !seat.takes_tasks() || seat.fault.is_some() || seat.stop.is_some() {
+        let is_busy = seat.blocked || seat.stop.is_some();
+        if is_shut || is_busy || !seat.takes_tasks() || seat.fault.is_some() {
             return 0;
         }
         self.depth(index)

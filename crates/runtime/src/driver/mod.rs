@@ -13,7 +13,8 @@
 //!
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
-//! Files: `terms`, `stop`, `cancel`, `careful`, `retry` (single tasks that end otherwise than by themselves),
+//! Files: `terms`, `stop`, `cancel`, `careful`, `retry` (single tasks that end otherwise than by themselves), `unblock` (what
+//! stands in a pipe behind a long one),
 //! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
 //! `collect` (taking), `lifecycle` (around the machine of `life`), `starting`, `death` and `failure` (when a worker is
 //! gone), `abort`, `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
@@ -38,6 +39,7 @@ mod share;
 mod starting;
 mod stop;
 mod terms;
+mod unblock;
 mod wait;
 mod watch;
 

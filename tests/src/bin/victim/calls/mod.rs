@@ -10,6 +10,7 @@ use crate::Scenario;
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/asked", handles::asked),
     ("calls/timeout", handles::timeout),
+    ("calls/behind-a-long-task", handles::behind_a_long_task),
     ("calls/callbacks", handles::callbacks),
     ("calls/awaited", handles::awaited),
     ("calls/awaited-at-the-end", handles::awaited_at_the_end),

@@ -163,6 +163,8 @@ pub(crate) struct Driver {
     /// To be told when the lock is let go.
     notices: Notices,
     next_seat: usize,
+    /// Messages in flight to a worker at most.
+    queue_depth: usize,
     /// Idle workers are let go, so that work goes to few of them.
     keeps_few: bool,
     /// Some that were let go are called up when there is work for them, or about to be there.
@@ -286,6 +288,7 @@ impl Core {
                 waits_elsewhere: 0,
                 notices: Notices::default(),
                 next_seat: 0,
+                queue_depth: options.queue_depth,
                 others_may_come: false,
                 has_closed: false,
                 keeps_few: options.lifecycle.idle_timeout.is_some(),

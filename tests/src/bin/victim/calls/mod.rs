@@ -25,6 +25,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/imap-timeout", items::imap_timeout),
     ("calls/imap-left", items::imap_left),
     ("calls/imap-errors", items::imap_errors),
+    ("calls/queue-depth", items::queue_depth),
     ("calls/starmap", items::starmap),
     ("calls/map-with", items::map_with),
     ("calls/any-all", items::any_all),

@@ -20,6 +20,7 @@ tests::on_both_paths! {
     case_20_an_endless_imap_uses_bounded_memory => |way| {
         victim!(way, "calls/imap-endless").passes();
     };
+    nothing_waits_behind_a_long_task => |way| victim!(way, "calls/behind-a-long-task").passes();
     what_is_awaited_at_the_end_is_resolved => |way| {
         victim!(way, "calls/awaited-at-the-end").passes();
     };
@@ -30,6 +31,7 @@ tests::on_both_paths! {
     a_slow_first_item_bounds_what_is_ahead => |way| victim!(way, "calls/imap-slow-head").passes();
     an_imap_can_be_left => |way| victim!(way, "calls/imap-left").passes();
     items_of_an_imap_fail_alone => |way| victim!(way, "calls/imap-errors").passes();
+    a_queue_is_no_deeper_than_said => |way| victim!(way, "calls/queue-depth").passes();
     functions_of_several_parameters => |way| victim!(way, "calls/starmap").passes();
     what_is_lent_is_decoded_once_a_worker => |way| victim!(way, "calls/map-with").passes();
     any_and_all_stop_early => |way| victim!(way, "calls/any-all").passes();

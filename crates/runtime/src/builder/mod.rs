@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) start_timeout: Duration,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) bytes_ahead: u64,
+    /// Messages in flight to a worker at most.
+    pub(crate) queue_depth: usize,
     pub(crate) check_every: CheckEvery,
     /// For tasks that have none of their own.
     pub(crate) terms: Terms,
@@ -70,6 +72,7 @@ pub struct PoolBuilder {
     arena_limit: u64,
     arena_advice: Advice,
     terms: Terms,
+    queue_depth: usize,
     process: ProcessSettings,
     stderr: WorkerStderr,
 }
@@ -87,6 +90,7 @@ impl Default for PoolBuilder {
             arena_limit: 0,
             arena_advice: Advice::default(),
             terms: Terms::default(),
+            queue_depth: usize::MAX,
             process: ProcessSettings::default(),
             stderr: WorkerStderr::default(),
         }
@@ -273,6 +277,7 @@ impl PoolBuilder {
             check_every: self.check_every,
             terms: self.terms,
             bytes_ahead: (BYTES_AHEAD * workers as u64).min(shm_share),
+            queue_depth: self.queue_depth,
         };
         Ok(Core::new(
             Arc::new(memory),

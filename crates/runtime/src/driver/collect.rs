@@ -178,6 +178,7 @@ impl Driver {
         self.finished += taken as u64;
         let seat = &mut self.seats[index];
         seat.taken += taken as u64;
+        seat.blocked = false;
         forkyard_shm::step();
         // Release: pairs with the worker's Acquire before it lets go of what it kept for
         // these results; what we resolved from them is ours by now.

@@ -81,6 +81,7 @@ impl Driver {
         };
         self.dispose(core, death, phase_at_death, had);
         self.seats[index].stop = None;
+        self.seats[index].blocked = false;
         self.seats[index].clock = None;
         self.seats[index].careful = false;
         self.recount_awake(core);

@@ -20,12 +20,13 @@ const AHEAD_LEAST: usize = 2;
 impl Driver {
     /// How many messages a worker should have in flight.
     fn depth(&self, index: usize) -> usize {
-        match self.seats[index].depth {
+        let depth = match self.seats[index].depth {
             // What went into a pipe cannot be taken back for a worker that is called up for it.
             _ if self.others_may_come && !self.seats[index].link.can_retract() => 1,
             0 => AHEAD_UNKNOWN,
             depth => depth,
-        }
+        };
+        depth.min(self.queue_depth)
     }
 
     /// How many messages a worker may be sent now.
@@ -33,7 +34,8 @@ impl Driver {
         let seat = &self.seats[index];
         let last = seat.in_flight.back();
         let is_shut = last.is_some_and(|last| Extra::is_alone(last.extra.as_deref()));
-        if is_shut || !seat.takes_tasks() || seat.fault.is_some() || seat.stop.is_some() {
+        let is_busy = seat.blocked || seat.stop.is_some();
+        if is_shut || is_busy || !seat.takes_tasks() || seat.fault.is_some() {
             return 0;
         }
         self.depth(index)

@@ -13,7 +13,8 @@
 //!
 //! User code (encoding, decoding, iterators) never runs under the driver's lock.
 //!
-//! Files: `terms`, `stop`, `cancel`, `careful`, `retry` (single tasks that end otherwise than by themselves),
+//! Files: `terms`, `stop`, `cancel`, `careful`, `retry` (single tasks that end otherwise than by themselves), `unblock` (what
+//! stands in a pipe behind a long one),
 //! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
 //! `collect` (taking), `lifecycle` (around the machine of `life`), `starting`, `death` and `failure` (when a worker is
 //! gone), `abort`, `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
@@ -38,6 +39,7 @@ mod share;
 mod starting;
 mod stop;
 mod terms;
+mod unblock;
 mod wait;
 mod watch;
 
@@ -161,6 +163,8 @@ pub(crate) struct Driver {
     /// To be told when the lock is let go.
     notices: Notices,
     next_seat: usize,
+    /// Messages in flight to a worker at most.
+    queue_depth: usize,
     /// Idle workers are let go, so that work goes to few of them.
     keeps_few: bool,
     /// Some that were let go are called up when there is work for them, or about to be there.
@@ -284,6 +288,7 @@ impl Core {
                 waits_elsewhere: 0,
                 notices: Notices::default(),
                 next_seat: 0,
+                queue_depth: options.queue_depth,
                 others_may_come: false,
                 has_closed: false,
                 keeps_few: options.lifecycle.idle_timeout.is_some(),

@@ -59,6 +59,8 @@ pub(crate) struct Seat {
     pub(crate) depth: usize,
     /// Counters at the last refresh of the mean: messages begun, ticks busy.
     pub(crate) last: (u64, u64),
+    /// What stood behind its task was taken back: nothing is sent behind it until it has ended.
+    pub(crate) blocked: bool,
     /// Results taken, as told to the worker.
     pub(crate) taken: u64,
     /// Its worker has a hold on blocks of results until it learns that they were taken.
@@ -95,6 +97,7 @@ impl Seat {
             mean_ns: 0,
             depth: 0,
             last: (0, 0),
+            blocked: false,
             taken: 0,
             keeps: false,
             stop: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::link::News;
+use super::unblock::Blocked;
 use super::{Core, Driver, Locked};
 use crate::start::OsPark;
 use std::sync::atomic::Ordering;
@@ -90,6 +91,9 @@ impl Core {
         if !driver.leading {
             driver.feed(self);
             driver.even_out(self, 0);
+            if driver.unblock(self) == Blocked::TakenBack {
+                driver.feed(self);
+            }
         }
     }
 
@@ -148,6 +152,11 @@ impl Core {
         // better off with an idle one, however quick tasks were so far.
         driver.even_out(self, 0);
         driver.call_up_if_worth(self, 0);
+        let blocked = driver.unblock(self);
+        if blocked == Blocked::TakenBack {
+            driver.leading = false; // to be sent to others
+            return driver;
+        }
         if driver.has_notices() {
             driver.leading = false; // told by who does not lead: they may wait themselves
             return driver;
@@ -158,6 +167,7 @@ impl Core {
             driver.leader_sleeps = true;
             drop(driver);
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = left.into_iter().chain(blocked.look_within()).min();
             header.awake.0.fetch_sub(1, Ordering::Relaxed);
             bell.sleep(&OsPark, heard, left);
             header.awake.0.fetch_add(1, Ordering::Relaxed);

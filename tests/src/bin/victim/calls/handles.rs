@@ -14,6 +14,28 @@ use tests::patience::{LIVENESS, until};
 
 use crate::setup::{Setup, kill_myself, works};
 
+/// Whatever is sent while a task takes long is done by the other worker, whoever it was sent to.
+pub(super) fn behind_a_long_task(setup: &Setup) {
+    let pool = setup.pool(2);
+    for round in 0..20 {
+        // Tasks are known to be short, and so are sent ahead; then one is not.
+        works(&pool);
+        let gate = format!("long-{round}");
+        let first: Vec<_> = (0..4).map(|n| pool.submit(|n: u64| n, n)).collect();
+        let long = behind(&pool, &gate, 7);
+        let after: Vec<_> = (0..50).map(|n| pool.submit(|n: u64| n, n)).collect();
+        for (n, handle) in first.into_iter().enumerate() {
+            assert_eq!(handle.join(), Ok(n as u64));
+        }
+        for (n, handle) in after.into_iter().enumerate() {
+            assert_eq!(handle.join(), Ok(n as u64));
+        }
+        works(&pool);
+        gate::say(&gate, "");
+        assert_eq!(long.join(), Ok(7));
+    }
+}
+
 /// A task that goes on when told.
 fn gated((gate, n): (String, u64)) -> u64 {
     gate::wait(&gate);
@@ -41,9 +63,7 @@ pub(super) fn timeout(setup: &Setup) {
     let mut slow = behind(&pool, "timeout", 1);
     assert_eq!(slow.join_timeout(Duration::from_millis(20)), None);
     assert_eq!(slow.join_timeout(Duration::ZERO), None);
-    for n in 0..50_u64 {
-        assert_eq!(pool.submit(|n: u64| n + 1, n).join(), Ok(n + 1));
-    }
+    works(&pool);
     gate::say("timeout", "");
     assert_eq!(slow.join(), Ok(1));
     works(&pool);

@@ -161,6 +161,25 @@ pub(super) fn imap_errors(setup: &Setup) {
     works(&pool);
 }
 
+/// No worker is sent more ahead than it is said, and all is done all the same.
+pub(super) fn queue_depth(setup: &Setup) {
+    let pool = setup.builder().workers(2).queue_depth(1);
+    let pool = pool.build().expect("a pool");
+    works(&pool);
+    let held = [0, 1].map(|n| pool.submit(|n: u64| gate::wait(&format!("depth-{n}")), n));
+    let more: Vec<_> = (0..20).map(|n| pool.submit(|n: u64| n, n)).collect();
+    let stats = pool.stats();
+    assert_eq!(stats.pending, 20, "{stats}");
+    gate::say("depth-0", "");
+    for (n, handle) in more.into_iter().enumerate() {
+        assert_eq!(handle.join(), Ok(n as u64));
+    }
+    gate::say("depth-1", "");
+    for handle in held {
+        assert_eq!(handle.join(), Ok(()));
+    }
+}
+
 pub(super) fn starmap(setup: &Setup) {
     let pool = setup.pool(2);
     assert_eq!(

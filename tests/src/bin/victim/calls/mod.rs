@@ -10,6 +10,7 @@ use crate::Scenario;
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/asked", handles::asked),
     ("calls/timeout", handles::timeout),
+    ("calls/behind-a-long-task", handles::behind_a_long_task),
     ("calls/callbacks", handles::callbacks),
     ("calls/awaited", handles::awaited),
     ("calls/awaited-at-the-end", handles::awaited_at_the_end),
@@ -24,6 +25,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/imap-timeout", items::imap_timeout),
     ("calls/imap-left", items::imap_left),
     ("calls/imap-errors", items::imap_errors),
+    ("calls/queue-depth", items::queue_depth),
     ("calls/starmap", items::starmap),
     ("calls/map-with", items::map_with),
     ("calls/any-all", items::any_all),

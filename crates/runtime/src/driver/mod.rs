@@ -17,10 +17,11 @@
 //! stands in a pipe behind a long one),
 //! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
 //! `collect` (taking), `lifecycle` (around the machine of `life`), `starting`, `death` and `failure` (when a worker is
-//! gone), `abort`, `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
+//! gone), `abort`, `batch` (what belongs together), `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
 //! `elsewhere` (driving in the background).
 
 mod abort;
+mod batch;
 mod cancel;
 mod careful;
 mod collect;
@@ -56,6 +57,7 @@ use forkyard_shm::control::Control;
 use slab::Slab;
 use std::sync::Arc;
 
+pub(crate) use batch::{Batch, Reply};
 pub(crate) use cancel::{Cancelled, Whereabouts};
 pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
 pub(crate) use failure::{LastWords, StartFailure};
@@ -69,13 +71,12 @@ pub(crate) use watch::{Group, Watcher};
 
 use crate::arena::RawArena;
 use crate::builder::Options;
-use crate::bulk::{Bulk, Place};
+use crate::bulk::Bulk;
 use crate::error::{TaskError, WorkerDeath};
-use crate::job::STATUS_ERROR;
 use crate::life::Life;
 pub(crate) use crate::life::{PoolPhase, SeatPhase};
 use crate::mapped::PoolMemory;
-use crate::parcel::{Parcel, Ready, Ticket};
+use crate::parcel::{Ready, Ticket};
 use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
@@ -180,58 +181,6 @@ pub(crate) struct Driver {
     has_terms: bool,
     /// When the reaper looks for tasks that are over their limit; it sleeps until then.
     next_limit: Option<Instant>,
-}
-
-/// The tasks of one `submit`, `map` or `first`.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// What its messages run.
-    entry: u64,
-    terms: Terms,
-    /// Its messages are of a search, and look at the search's flag.
-    searches: bool,
-    pub(crate) replies: Bulk<Reply>,
-    /// Messages that have not been replied to.
-    pub(crate) outstanding: usize,
-    /// Nobody waits for the replies any more.
-    pub(crate) abandoned: bool,
-    /// Who is told of the reply of a batch of one.
-    watcher: Option<Watcher>,
-}
-
-/// What became of a message.
-#[derive(Debug, Default)]
-pub(crate) struct Reply {
-    /// Index of its first item in the batch.
-    pub(crate) first: u64,
-    pub(crate) items: u32,
-    pub(crate) worker: u32,
-    /// The result as it was taken, to be decoded by whom it is for; or why there is none.
-    pub(crate) parcel: Parcel,
-}
-
-impl Place for Reply {
-    #[inline]
-    fn empty(&mut self) {
-        self.parcel.empty();
-    }
-}
-
-impl Reply {
-    /// Whether it is known, before it is decoded, that there is no result.
-    pub(crate) fn is_error(&self) -> bool {
-        let extra = self.parcel.extra.as_deref();
-        extra.is_some_and(|extra| extra.error.is_some())
-            || self.items == 1 && self.parcel.message.status == STATUS_ERROR
-    }
-
-    /// Makes it say why there is no result.
-    pub(crate) fn fail(&mut self, ticket: &Ticket, error: TaskError) {
-        self.first = ticket.first;
-        self.items = ticket.items;
-        self.worker = 0;
-        self.parcel.extra_mut().error = Some(error);
-    }
 }
 
 impl Core {

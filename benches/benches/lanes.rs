@@ -180,12 +180,7 @@ fn huge_encoded(operations: u64) -> (Duration, u64) {
 
 fn main() {
     forkyard::init();
-    let arguments: Vec<String> = std::env::args().collect();
-    let rounds = arguments
-        .iter()
-        .position(|argument| argument == "--rounds")
-        .and_then(|at| arguments.get(at + 1)?.parse().ok())
-        .unwrap_or(7);
+    let rounds = benches::rounds();
 
     let mut all = [
         Samples::new(PING),

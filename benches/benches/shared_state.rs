@@ -107,12 +107,7 @@ fn saturated(callers: usize, calls_each: u64) -> ((Duration, u64), f64) {
 
 fn main() {
     forkyard::init();
-    let arguments: Vec<String> = std::env::args().collect();
-    let rounds = arguments
-        .iter()
-        .position(|argument| argument == "--rounds")
-        .and_then(|at| arguments.get(at + 1)?.parse().ok())
-        .unwrap_or(7);
+    let rounds = benches::rounds();
     let mut all = [
         Samples::new(SOCKET),
         Samples::new("floor: two futex wakes"),

@@ -138,12 +138,7 @@ fn idle_worker(method: StartMethod) -> Idle {
 
 fn main() {
     forkyard::init();
-    let arguments: Vec<String> = std::env::args().collect();
-    let rounds = arguments
-        .iter()
-        .position(|argument| argument == "--rounds")
-        .and_then(|at| arguments.get(at + 1)?.parse().ok())
-        .unwrap_or(7);
+    let rounds = benches::rounds();
     println!("{}", table(&starts(rounds)));
     println!("memory of an idle process, of two; mark: PSS ≤ 1 MiB");
     println!("  floor: bare forked child: {}", floors::idle_child());

@@ -8,3 +8,13 @@ pub mod arena;
 pub mod floors;
 pub mod idle;
 pub mod samples;
+
+/// How often all are measured: what stands behind `--rounds`, else seven times.
+#[must_use]
+pub fn rounds() -> usize {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--rounds");
+    arguments
+        .nth(1)
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(7)
+}

@@ -18,6 +18,7 @@ pub mod death;
 mod error;
 pub mod exe;
 pub mod limits;
+pub mod memory;
 pub mod oom;
 pub mod park;
 pub mod process;

@@ -1,5 +1,7 @@
 //! Items into messages, until the pool wants no more, or there is no memory for them now.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use forkyard_shm::lane::Message;
 use serde::Serialize;
 
@@ -7,9 +9,9 @@ use crate::Transport;
 use crate::bulk::Bulk;
 use crate::driver::Reply;
 use crate::error::TaskError;
-use crate::job::{ItemError, caught};
+use crate::job::{ItemError, caught, panicked};
 use crate::map::Dispatch;
-use crate::packing::Attached;
+use crate::packing::{Attached, restart_attachments};
 use crate::parcel::{Extra, Parcel, Put, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::PutError;
@@ -111,8 +113,8 @@ impl Dispatch<'_> {
         }
     }
 
-    /// One message, into `parcel`. An item that cannot be encoded ends the chunk before it and
-    /// fails by itself when its turn comes.
+    /// One message, into `parcel`. An item that cannot be encoded ends the chunk before it, and
+    /// has failed by itself when its turn comes.
     #[inline]
     fn chunk<In: Serialize>(
         &mut self,
@@ -122,11 +124,17 @@ impl Dispatch<'_> {
         if self.full > 0 {
             return self.take_parcel(self.full, parcel).map(Some);
         }
+        if let Some(error) = self.failed.take() {
+            return Err(NotSent::Failed(1, error));
+        }
         let want = self.chunk_items(source.items.size_hint());
+        if want > 1 {
+            return self.several(source, want, parcel);
+        }
         let Some(item) = source.next() else {
             return Ok(None);
         };
-        if want == 1 && self.core.options.transport == Transport::Shared {
+        if self.core.options.transport == Transport::Shared {
             let message = Message {
                 items: 1,
                 ..self.message
@@ -143,48 +151,50 @@ impl Dispatch<'_> {
             }
         }
         self.sink.clear();
-        if want == 1 {
-            return self.single(source, item, parcel).map(Some);
-        }
-        self.several(source, item, want, parcel).map(Some)
+        self.single(source, item, parcel).map(Some)
     }
 
-    /// A message of up to `want` items.
+    /// A message of up to `want` items. One fence against panics is around all of them.
     fn several<In: Serialize>(
         &mut self,
         source: &mut Source<impl Iterator<Item = In>, In>,
-        item: In,
         want: usize,
         parcel: &mut Parcel,
-    ) -> Result<u32, NotSent> {
-        let mut items = 0;
-        let mut item = Some(item);
-        while let Some(value) = item.take() {
-            let put = caught(|| {
-                self.sink
-                    .put_fenced(&value)
-                    .map_err(|error| ItemError::Encode(describe(&error)))
-            });
-            if let Err(error) = put {
-                if items > 0 {
-                    source.held = Some(value);
-                    break;
-                }
-                self.sink.clear();
-                return Err(NotSent::Failed(1, encode_error(error)));
-            }
-            items += 1;
+    ) -> Result<Option<u32>, NotSent> {
+        let sink = &mut self.sink;
+        sink.open_items(want as u32);
+        let mut encoding = false;
+        let put = catch_unwind(AssertUnwindSafe(|| {
             // Nothing behind a task that may wait for it: they would be run in this order.
-            let go_on = !self.sink.is_alone();
-            if go_on && (items as usize) < want && self.sink.len() < CHUNK_BYTES {
-                item = source.next();
+            while (sink.items() as usize) < want && sink.len() < CHUNK_BYTES && !sink.is_alone() {
+                let Some(item) = source.next() else { break };
+                encoding = true;
+                sink.put_item(&item)?;
+                encoding = false;
+            }
+            Ok(())
+        }));
+        let failed = match put {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(TaskError::EncodeArgument(describe(error).into())),
+            Err(payload) if encoding => {
+                restart_attachments();
+                Some(encode_error(panicked(payload.as_ref())))
+            }
+            Err(payload) => resume_unwind(payload), // the iterator's
+        };
+        match (sink.items(), failed) {
+            (0, None) => Ok(None),
+            (0, Some(error)) => {
+                sink.clear();
+                Err(NotSent::Failed(1, error))
+            }
+            (items, failed) => {
+                self.failed = failed;
+                self.sink.close_items();
+                self.take_parcel(items, parcel).map(Some)
             }
         }
-        if items == 1 {
-            // A lone item travels without its fence.
-            self.sink.unfence();
-        }
-        self.take_parcel(items, parcel)
     }
 
     fn single<In: Serialize>(
@@ -247,9 +257,9 @@ fn count(ready: &Bulk<Ready>) -> u64 {
         .sum()
 }
 
-fn describe(error: &PutError) -> String {
+fn describe(error: PutError) -> String {
     match error {
-        PutError::Codec(why) | PutError::SharedMemory(why) => why.clone(),
+        PutError::Codec(why) | PutError::SharedMemory(why) => why,
     }
 }
 

@@ -72,6 +72,7 @@ pub mod fuzzing;
 mod handle;
 mod init;
 pub mod inspect;
+mod items;
 mod job;
 mod life;
 mod manager;

@@ -27,6 +27,11 @@ const CHUNK_NS: u64 = 50_000;
 const MOST_ITEMS: usize = 1 << 16;
 /// A chunk grows by at most this factor from one look at the times to the next.
 const GROWTH: usize = 8;
+/// So many chunks per worker are on their way at most. Their time is known from smaller ones, and
+/// more than are needed would be of the wrong size for long.
+const CHUNKS_AHEAD: usize = 8;
+/// Near the end of an input chunks become smaller, down to this part of what they were.
+const LEAST_PART: usize = 16;
 /// So many chunks per worker are left over when an input of known length nears its end.
 const CHUNKS_LEFT: usize = 4;
 
@@ -39,6 +44,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) sink: Sink,
     /// Items in the sink that wait for shared memory.
     pub(crate) full: u32,
+    /// Why the next item, which was taken in, is not sent.
+    pub(crate) failed: Option<TaskError>,
     /// A message is being put together. Still so at the beginning: a panic of an item or of the
     /// iterator has left it half-made.
     pub(crate) half_made: bool,
@@ -51,6 +58,8 @@ pub(crate) struct Dispatch<'a> {
     /// Bytes of large messages in flight, by the index of their first item.
     pub(crate) heavy: HashMap<u64, u64>,
     pub(crate) auto_items: usize,
+    /// Chunks are to be larger than they may be made yet.
+    is_growing: bool,
     /// Mean time of a message; zero while unknown.
     message_ns: u64,
     /// When it says so, no more items are taken in.
@@ -122,6 +131,7 @@ impl<'a> Dispatch<'a> {
             batch: core.lock().open_batch(entry, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
+            failed: None,
             half_made: false,
             refused: None,
             next: 0,
@@ -129,6 +139,7 @@ impl<'a> Dispatch<'a> {
             bytes_ahead: 0,
             heavy: HashMap::new(),
             auto_items: 1,
+            is_growing: false,
             message_ns: 0,
             stop: None,
             window: u64::MAX,
@@ -201,7 +212,7 @@ impl<'a> Dispatch<'a> {
         if self.is_done(flow) {
             return true;
         }
-        let left = !flow.source.is_done() || self.full > 0;
+        let left = !flow.source.is_done() || self.holds_back();
         let can_send = left && !short && self.has_budget();
         match wait {
             Wait::Until(deadline) if !(came || can_send && appetite > 0) => {
@@ -219,16 +230,31 @@ impl<'a> Dispatch<'a> {
 
     /// Whether every item was replied to, and no more will be taken in.
     fn is_done<I: Iterator>(&self, flow: &Flow<I>) -> bool {
-        flow.source.is_done() && self.full == 0 && self.replied == self.next
+        flow.source.is_done() && !self.holds_back() && self.replied == self.next
+    }
+
+    /// Whether items were taken in whose turn is still to come.
+    fn holds_back(&self) -> bool {
+        self.full > 0 || self.failed.is_some()
     }
 
     pub(crate) fn has_budget(&self) -> bool {
         self.bytes_ahead < self.core.options.bytes_ahead && self.credit() > 0
     }
 
-    /// How many more items may be sent before some are handed out.
+    /// How many more items may be sent before some are handed out, or chunks have grown.
     fn credit(&self) -> u64 {
-        self.window.saturating_sub(self.next - self.yielded)
+        let credit = self.window.saturating_sub(self.next - self.yielded);
+        if self.auto_items == 1 {
+            return credit;
+        }
+        let chunks = if self.is_growing { 2 } else { CHUNKS_AHEAD };
+        let ahead = (self.workers() * chunks * self.auto_items) as u64;
+        credit.min(ahead.saturating_sub(self.next - self.replied))
+    }
+
+    fn workers(&self) -> usize {
+        self.core.control.shape().workers as usize
     }
 
     fn send(&mut self, ready: &mut Bulk<Ready>, replies: &mut Bulk<Reply>) {
@@ -255,7 +281,7 @@ impl<'a> Dispatch<'a> {
         if let Some(batch) = driver.batches.get_mut(self.batch as usize) {
             replies.append(&mut batch.replies);
         }
-        self.tune(driver.mean_ns());
+        self.tune(driver.mean_ns(), driver.item_ps());
         if driver.can_never_run() {
             return BURST; // every message is refused, with its reason
         }
@@ -275,6 +301,7 @@ impl<'a> Dispatch<'a> {
             u64::MAX if last => Patience::Empty,
             // Whoever takes one result at a time wants the next.
             window if window < u64::MAX && self.is_slow() => Patience::Next,
+            _ if self.is_growing => Patience::Next,
             _ => Patience::HalfEmpty,
         };
         let key = self.batch as usize;
@@ -305,15 +332,15 @@ impl<'a> Dispatch<'a> {
         replies.clear();
     }
 
-    /// Follows the measured time of messages, so that a chunk takes about [`CHUNK_NS`].
-    fn tune(&mut self, message_ns: u64) {
+    /// Follows the measured time of items, so that a chunk takes about [`CHUNK_NS`].
+    fn tune(&mut self, message_ns: u64, item_ps: u64) {
         self.message_ns = message_ns;
-        if self.chunk != ChunkSize::Auto || message_ns == 0 || self.replied == 0 {
+        if self.chunk != ChunkSize::Auto || item_ps == 0 || self.replied == 0 {
             return;
         }
-        let item_ns = (message_ns / self.auto_items as u64).max(1);
-        let want = (CHUNK_NS / item_ns).max(1) as usize;
-        self.auto_items = want.min(self.auto_items * GROWTH).min(MOST_ITEMS);
+        let want = ((CHUNK_NS * 1000 / item_ps).max(1) as usize).min(MOST_ITEMS);
+        self.auto_items = want.min(self.auto_items * GROWTH);
+        self.is_growing = want > 2 * self.auto_items;
     }
 
     pub(crate) fn chunk_items(&self, hint: (usize, Option<usize>)) -> usize {
@@ -322,8 +349,9 @@ impl<'a> Dispatch<'a> {
             ChunkSize::Items(items) => items.get().min(u32::MAX as usize),
             ChunkSize::Auto => match hint {
                 (low, Some(high)) if low == high => {
-                    let workers = self.core.control.shape().workers as usize;
-                    self.auto_items.min((low / (workers * CHUNKS_LEFT)).max(1))
+                    let share = low / (self.workers() * CHUNKS_LEFT);
+                    self.auto_items
+                        .min(share.max(self.auto_items / LEAST_PART).max(1))
                 }
                 _ => self.auto_items,
             }

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use crate::arena::Holding;
 use crate::driver::Reply;
 use crate::error::TaskError;
-use crate::job::{ERROR_BIT, ItemError, STATUS_ERROR, STATUS_VALUE, caught, panicked};
+use crate::items::{Item, Items};
+use crate::job::{ItemError, STATUS_ERROR, STATUS_VALUE, caught, panicked};
 
 /// A reply whose values are still encoded.
 pub(crate) struct Decoder<'a>(pub(crate) &'a mut Reply);
@@ -74,8 +75,10 @@ impl Decoder<'_> {
             fail(item_error(bytes, worker));
         } else if items == 1 {
             each(first, value(bytes));
+        } else if let Some(left) = Items::of(bytes, items) {
+            decode_items(left, items, worker, |i, result| each(first + i, result));
         } else {
-            fenced_items(bytes, items, worker, |i, result| each(first + i, result));
+            fail(torn());
         }
         parcel.empty();
     }
@@ -107,22 +110,28 @@ fn item_error(bytes: &[u8], worker: usize) -> TaskError {
 
 /// Hands on the results of a chunk, with one fence against panics of `Deserialize` around all of
 /// them. `each` is ours and does not panic.
-fn fenced_items<Out: DeserializeOwned>(
-    bytes: &[u8],
+fn decode_items<Out: DeserializeOwned>(
+    mut left: Items<'_>,
     items: u32,
     worker: usize,
     mut each: impl FnMut(u64, Result<Out, TaskError>),
 ) {
-    let (mut rest, mut next) = (bytes, 0);
-    let items = u64::from(items);
+    let (mut next, items) = (0, u64::from(items));
     while next < items {
-        // What is borrowed is valid at every instant: an item is off `rest` before it is decoded.
+        // What is borrowed is valid at every instant: an item is behind before it is decoded.
         let decoded = catch_unwind(AssertUnwindSafe(|| {
-            while next < items {
-                let result = fenced(&mut rest, worker);
-                each(next, result);
+            left.take((items - next) as usize, |item| {
+                // By two ways: a value that may be an error would be put together elsewhere
+                // first, and read again before it is written.
+                if let Item::Value(bytes) = item
+                    && let Ok(value) = codec::decode(bytes)
+                {
+                    each(next, Ok(value));
+                } else {
+                    each(next, Err(no_value::<Out>(item, worker)));
+                }
                 next += 1;
-            }
+            });
         }));
         if let Err(payload) = decoded {
             each(next, Err(cannot_decode(panicked(payload.as_ref()))));
@@ -131,20 +140,18 @@ fn fenced_items<Out: DeserializeOwned>(
     }
 }
 
-#[inline]
-fn fenced<Out: DeserializeOwned>(rest: &mut &[u8], worker: usize) -> Result<Out, TaskError> {
-    let Some((fence, tail)) = rest.split_first_chunk::<4>() else {
-        return Err(torn());
-    };
-    let fence = u32::from_le_bytes(*fence);
-    let Some((bytes, tail)) = tail.split_at_checked((fence & !ERROR_BIT) as usize) else {
-        return Err(torn());
-    };
-    *rest = tail;
-    if fence & ERROR_BIT == 0 {
-        codec::decode(bytes).map_err(|error| TaskError::DecodeResult(error.to_string().into()))
-    } else {
-        Err(item_error(bytes, worker))
+/// Why an item is no value.
+#[cold]
+fn no_value<Out: DeserializeOwned>(item: Item<'_>, worker: usize) -> TaskError {
+    match item {
+        Item::Value(bytes) => match codec::decode::<Out>(bytes) {
+            Err(error) => TaskError::DecodeResult(error.to_string().into()),
+            Ok(_) => {
+                TaskError::DecodeResult("it was none at first, and one the second time".into())
+            }
+        },
+        Item::Error(bytes) => item_error(bytes, worker),
+        Item::Torn => torn(),
     }
 }
 
@@ -159,14 +166,13 @@ pub(crate) fn decode_into<Out: DeserializeOwned>(
     results: &mut Vec<Result<Out, TaskError>>,
     reply: Decoder<'_>,
 ) {
-    reply.decode(|index, result| {
-        let index = index as usize;
-        if index < results.len() {
-            results[index] = result;
-            return;
-        }
+    let first = reply.0.first as usize;
+    if first < results.len() {
+        return reply.decode(|index, result| results[index as usize] = result);
+    }
+    if first > results.len() {
         // Those before it are still to come: every item that is sent has its reply.
-        results.resize_with(index, || Err(TaskError::Aborted));
-        results.push(result);
-    });
+        results.resize_with(first, || Err(TaskError::Aborted));
+    }
+    reply.decode(|_, result| results.push(result));
 }

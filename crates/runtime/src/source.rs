@@ -9,6 +9,7 @@ pub(crate) struct Source<I, In> {
 }
 
 impl<I: Iterator<Item = In>, In> Source<I, In> {
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<In> {
         if let Some(item) = self.held.take() {
             return Some(item);

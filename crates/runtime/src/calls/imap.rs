@@ -106,7 +106,7 @@ where
         }
         let under_way = (self.dispatch.next - self.dispatch.yielded) as usize;
         let (low, high) = self.flow.size_hint();
-        let more = self.flow.held();
+        let more = self.flow.held() + usize::from(self.dispatch.failed.is_some());
         (
             low.saturating_add(under_way + more),
             high.and_then(|high| high.checked_add(under_way + more)),

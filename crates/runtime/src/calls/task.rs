@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use bytemuck::Pod;
+use forkyard_os::memory::prefer_huge_pages;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -221,6 +222,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
     {
         let items = items.into_iter();
         let mut results = Vec::with_capacity(items.size_hint().0);
+        prefer_huge_pages(results.spare_capacity_mut());
         let mut dispatch = self.dispatch(entry);
         let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
         let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);

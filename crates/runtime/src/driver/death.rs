@@ -71,6 +71,7 @@ impl Driver {
         self.seats[index].link.reset();
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
+        self.seats[index].item_ps = 0;
         self.seats[index].depth = 0;
         self.seats[index].allowance = core.options.lifecycle.allowance();
         let had = match self.seats[index].taken {

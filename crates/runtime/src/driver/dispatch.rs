@@ -70,14 +70,19 @@ impl Driver {
             // The time of the one in hand is not in yet: a worker that has finished none must
             // not look infinitely fast, or what lies behind its first task stays there.
             let ended = begun - u64::from(begun > seat.taken);
-            let (last_ended, last_busy) = seat.last;
+            let tasks = counters.tasks.load(Ordering::Relaxed);
+            let (last_ended, last_tasks, last_busy) = seat.last;
             let messages = ended.saturating_sub(last_ended);
-            let ticks = busy.saturating_sub(last_busy).checked_div(messages);
+            let busy_ticks = busy.saturating_sub(last_busy);
             // No ticks: its last message is counted, and the time of it is not in yet.
+            let ticks = busy_ticks.checked_div(messages);
             if let Some(ticks) = ticks.filter(|ticks| *ticks > 0) {
                 seat.mean_ns = core.scale.ticks_to_ns(ticks).max(1);
                 seat.depth = ((AHEAD_NS / seat.mean_ns) as usize).max(AHEAD_LEAST);
-                seat.last = (ended, busy);
+                let busy_ps = core.scale.ticks_to_ns(busy_ticks).saturating_mul(1000);
+                let item_ps = busy_ps.checked_div(tasks.saturating_sub(last_tasks));
+                seat.note_item(item_ps.unwrap_or(0));
+                seat.last = (ended, tasks, busy);
             }
         }
     }
@@ -89,6 +94,12 @@ impl Driver {
             (sum.saturating_add(seat.mean_ns), count + 1)
         });
         u64::checked_div(sum, count).unwrap_or(0)
+    }
+
+    /// Time of an item, in picoseconds, in the worker that seems fastest; zero while unknown.
+    pub(crate) fn item_ps(&self) -> u64 {
+        let known = self.seats.iter().filter(|seat| seat.item_ps > 0);
+        known.map(|seat| seat.item_ps).min().unwrap_or(0)
     }
 
     /// Sends messages of one batch to the workers that want them most, or leaves them pending.

@@ -57,8 +57,10 @@ pub(crate) struct Seat {
     pub(crate) mean_ns: u64,
     /// Messages that it should have in flight; zero while their mean time is unknown.
     pub(crate) depth: usize,
-    /// Counters at the last refresh of the mean: messages begun, ticks busy.
-    pub(crate) last: (u64, u64),
+    /// Time of an item in the worker, in picoseconds; zero while unknown.
+    pub(crate) item_ps: u64,
+    /// Counters at the last refresh of the means: messages begun, tasks, ticks busy.
+    pub(crate) last: (u64, u64, u64),
     /// What stood behind its task was taken back: nothing is sent behind it until it has ended.
     pub(crate) blocked: bool,
     /// Results taken, as told to the worker.
@@ -96,13 +98,27 @@ impl Seat {
             start_timed_out: false,
             mean_ns: 0,
             depth: 0,
-            last: (0, 0),
+            item_ps: 0,
+            last: (0, 0, 0),
             blocked: false,
             taken: 0,
             keeps: false,
             stop: None,
             clock: None,
             careful: false,
+        }
+    }
+
+    /// An item took so long lately. The clock also runs while the worker has no core, for
+    /// thousands of times as long as an item takes, so what is less is believed at once, and what
+    /// is more by and by.
+    pub(super) fn note_item(&mut self, item_ps: u64) {
+        if item_ps > 0 {
+            let before = match self.item_ps {
+                0 => u64::MAX,
+                known => known.saturating_mul(2),
+            };
+            self.item_ps = item_ps.min(before);
         }
     }
 

@@ -26,7 +26,7 @@ impl Driver {
         }
         seat.started = true;
         seat.start_timed_out = false;
-        seat.last = (0, 0);
+        seat.last = (0, 0, 0);
         seat.taken = 0;
         seat.idle = (0, None);
         seat.is_unheard = false;

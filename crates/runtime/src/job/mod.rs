@@ -1,12 +1,8 @@
 //! One message in a worker: decode its items, run them, encode what they returned.
 //!
-//! ```text
-//!   1 item:   [ value ]                          status 0: a result   1: an ItemError
-//!   n items:  [ len | value ] [ len | value ]…   the top bit of len: an ItemError
-//! ```
-//!
-//! An item that fails leaves the others alone: its argument is fenced off by its length, and
-//! its panic is caught.
+//! One item is its encoded value, or an [`ItemError`], as the status says; several stand as
+//! [`items`](crate::items) says. An item that fails leaves the others alone: its argument is told
+//! from theirs, and its panic is caught.
 
 mod chunk;
 
@@ -30,10 +26,6 @@ pub(crate) const STATUS_VALUE: u16 = 0;
 pub(crate) const STATUS_ERROR: u16 = 1;
 /// There is no result: the message was passed over, as the supervisor had asked.
 pub(crate) const STATUS_SKIPPED: u16 = 2;
-/// Bytes of the length before an item of a chunk.
-const FENCE_BYTES: usize = 4;
-/// Marks an item's length as that of an [`ItemError`].
-pub(crate) const ERROR_BIT: u32 = 1 << 31;
 
 pub(crate) use chunk::fold;
 
@@ -190,7 +182,7 @@ fn put_one<Out: Serialize>(job: &mut Job<'_>, outcome: Result<Out, ItemError>) {
     job.laps.encode();
 }
 
-#[inline]
+#[inline(always)]
 fn decode<In: DeserializeOwned>(bytes: &[u8]) -> Result<In, ItemError> {
     codec::decode(bytes).map_err(|error| ItemError::Decode(error.to_string()))
 }
@@ -208,12 +200,6 @@ fn put_error(out: &mut Sink, error: &ItemError) {
         out.clear();
         let short = ItemError::SharedMemory("exhausted".to_owned());
         let _ = out.put(&short);
-    }
-}
-
-fn put_fenced_error(out: &mut Sink, error: &ItemError) {
-    if out.put_fenced_error(error).is_err() {
-        let _ = out.put_fenced_error(&ItemError::SharedMemory("exhausted".to_owned()));
     }
 }
 

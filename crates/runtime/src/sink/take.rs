@@ -4,7 +4,7 @@ use forkyard_shm::lane::{INLINE_BYTES, Inline, Message, SHORT_BYTES, Short, Wher
 use forkyard_wire::link::MESSAGE_LIMIT_BYTES;
 use forkyard_wire::packets::HEADER_BYTES as HEADER_ROOM;
 
-use super::{DESCRIPTOR_BYTES, KEEP_SPILL, PutError, Sink};
+use super::{DESCRIPTOR_BYTES, PutError, Sink};
 use crate::Transport;
 use crate::arena::Block;
 use crate::packing::{Attached, settle_all};
@@ -40,7 +40,7 @@ impl Sink {
             if !self.spilled {
                 self.spill_over();
             }
-            self.spill.extend_from_slice(&bytes);
+            self.spill.append(&bytes);
         }
         self.attached = attached;
         self.attached.len() as u32
@@ -106,7 +106,7 @@ impl Sink {
                  ({MESSAGE_LIMIT_BYTES}); share them in an arena block"
             )));
         }
-        let mut frame = std::mem::take(&mut self.spill);
+        let mut frame = self.spill.take();
         frame[HEADER_ROOM..HEADER_ROOM + HEADER_BYTES].copy_from_slice(&to_bytes(message));
         Ok(frame)
     }
@@ -135,18 +135,18 @@ impl Sink {
     }
 
     fn finish_block(&mut self) -> Result<Option<Block>, PutError> {
-        if let Some(block) = self.block.take() {
+        if let Some(mut block) = self.block.take() {
+            block.truncate(self.block_len);
             return Ok(Some(block.freeze()));
         }
         if !self.spilled {
             return Ok(None);
         }
         let mut block = self.alloc(self.spill.len())?;
-        block.copy_from_slice(&self.spill);
+        block.copy_from_slice(self.spill.as_slice());
         let block = block.freeze();
         self.spilled = false;
         self.spill.clear();
-        self.spill.shrink_to(KEEP_SPILL);
         Ok(Some(block))
     }
 }

@@ -58,6 +58,11 @@ impl BlockMut {
         self.view.ptr.as_ptr()
     }
 
+    /// Forgets the bytes behind the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.view.len = self.view.len.min(len);
+    }
+
     pub(super) fn publish(mut self, kind: Kind) -> (Hold, View) {
         let Some(mapping) = self.mapping.take() else {
             unreachable!("a block without its mapping is not reachable by anybody");

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bincode::{BincodeRead, Deserializer, ErrorKind, Options};
+use bincode::{BincodeRead, Deserializer, ErrorKind};
 use serde::de::{DeserializeOwned, Visitor};
 
 use super::CodecError;
@@ -12,11 +12,15 @@ use super::encode::options;
 ///
 /// # Errors
 /// When the bytes end too early, hold what the type does not allow, or go on behind the value.
-#[inline]
+#[inline(always)]
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    options()
-        .deserialize(bytes)
-        .map_err(|error| CodecError::decoding(&error))
+    let mut rest = bytes;
+    let mut decoder = Deserializer::with_bincode_read(Front(&mut rest), options());
+    match T::deserialize(&mut decoder) {
+        Ok(value) if rest.is_empty() => Ok(value),
+        Ok(_) => Err(CodecError::trailing(rest.len())),
+        Err(error) => Err(CodecError::decoding(&error)),
+    }
 }
 
 /// Decodes the value at the front of `bytes` and moves `bytes` behind it.

@@ -35,10 +35,37 @@ pub fn encode_to_slice<T: Serialize + ?Sized>(
     room: &mut [u8],
 ) -> Result<usize, SliceError> {
     let whole = room.len();
-    let mut rest = room;
+    let mut rest = Rest(room);
     match options().serialize_into(&mut rest, value) {
-        Ok(()) => Ok(whole - rest.len()),
+        Ok(()) => Ok(whole - rest.0.len()),
         Err(error) => Err(slice_error(&error)),
+    }
+}
+
+/// Writes into the front of what is left. The standard library's writer into slices writes what fits of what does
+/// not fit, so the number of bytes that it copies is known at run time only, and each copy is a call.
+struct Rest<'a>(&'a mut [u8]);
+
+impl io::Write for Rest<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = std::mem::take(&mut self.0);
+        let Some((front, rest)) = room.split_at_mut_checked(bytes.len()) else {
+            return Err(io::ErrorKind::WriteZero.into());
+        };
+        front.copy_from_slice(bytes);
+        self.0 = rest;
+        Ok(())
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

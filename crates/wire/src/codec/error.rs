@@ -16,6 +16,13 @@ impl CodecError {
     }
 
     #[cold]
+    pub(super) fn trailing(bytes: usize) -> Self {
+        Self {
+            message: format!("the bytes are not a value of this type: {bytes} are left over"),
+        }
+    }
+
+    #[cold]
     pub(super) fn decoding(error: &bincode::ErrorKind) -> Self {
         let why = match error {
             bincode::ErrorKind::Io(_) => "they end too early".to_owned(),

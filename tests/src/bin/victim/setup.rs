@@ -88,6 +88,16 @@ pub(crate) struct Holdings {
     pub(crate) segments: usize,
 }
 
+impl Holdings {
+    /// Whether it is no more than that of anything.
+    pub(crate) fn fits(&self, allowed: Self) -> bool {
+        self.files <= allowed.files
+            && self.threads <= allowed.threads
+            && self.zombies <= allowed.zombies
+            && self.segments <= allowed.segments
+    }
+}
+
 /// What this process has now.
 pub(crate) fn holdings() -> Holdings {
     let me = std::process::id();

@@ -1,5 +1,7 @@
 //! How a new process finds its pool: by the name of the control segment.
 
+use std::sync::OnceLock;
+
 use forkyard_os::clock::{TickSource, adopt_tick_source, tick_source};
 use forkyard_os::process::{Pid, start_time};
 use forkyard_os::segment::{Segment, SegmentName, unlink, unlink_pool};
@@ -13,6 +15,8 @@ use crate::mapped;
 pub(crate) struct Attachment {
     pub(crate) control: Control,
     pub(crate) name: SegmentName,
+    /// Found out once, by a zygote for all its workers.
+    pub(crate) same_build: OnceLock<bool>,
     /// Keeps the mapping; `None` where it was inherited by fork and is never unmapped.
     pub(crate) _segment: Option<Segment>,
 }
@@ -58,6 +62,7 @@ impl Attachment {
         let attachment = Self {
             control,
             name,
+            same_build: OnceLock::new(),
             _segment: Some(segment),
         };
         if !attachment.is_its_makers() {
@@ -86,8 +91,10 @@ impl Attachment {
 
     /// Whether this process runs the same executable as its supervisor.
     pub(crate) fn is_same_build(&self) -> bool {
-        let theirs = self.control.identity().exe_hash;
-        theirs == 0 || exe::identity().map_or(0, |identity| identity.hash()) == theirs
+        *self.same_build.get_or_init(|| {
+            let theirs = self.control.identity().exe_hash;
+            theirs == 0 || exe::identity().map_or(0, |identity| identity.hash()) == theirs
+        })
     }
 
     /// The supervisor, and when it was started.

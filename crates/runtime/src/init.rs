@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use forkyard_os::control::ControlSocket;
-use forkyard_os::process::{exit_now, set_name};
+use forkyard_os::process::{become_worker, exit_now, set_name};
 
 use crate::bootstrap::Attachment;
 use crate::setup::Preparation;
@@ -42,7 +42,10 @@ pub fn init() {
             fail(&format!("{WORKER_VARIABLE}={orders:?} is not understood"));
         };
         match Attachment::open(segment) {
-            Ok(attachment) => worker::run(attachment, index, generation),
+            Ok(attachment) => {
+                become_worker();
+                worker::run(attachment, index, generation)
+            }
             Err(error) => fail(&error.to_string()),
         }
     }

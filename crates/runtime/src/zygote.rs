@@ -16,7 +16,9 @@ use std::os::fd::OwnedFd;
 use forkyard_os::control::{
     ChildEvents, ControlError, ControlSocket, Either, MESSAGE_BYTES, wait_either,
 };
-use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
+use forkyard_os::process::{
+    ForkError, Forked, become_worker, become_worker_again, exit_now, fork, reap_any,
+};
 use forkyard_os::stderr::become_stderr;
 
 use crate::bootstrap::{Attachment, unlink_all};
@@ -59,6 +61,8 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &P
     // The functions of another build are elsewhere; its workers will say that it is one.
     if attachment.is_same_build() {
         prepare(preparation);
+        // Whatever the preload did about signals; its workers do not look again.
+        become_worker();
     }
     let Ok(children) = ChildEvents::install() else {
         exit_now(EXIT_NOT_ATTACHED)
@@ -79,6 +83,7 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &P
                     exit_now(EXIT_ORPHANED);
                 }
                 drop(go);
+                become_worker_again();
                 // One that cannot be taken stays the zygote's.
                 let _ = stderr.map(become_stderr);
                 worker::run(attachment, index, generation)

@@ -11,7 +11,7 @@
 //! before: it costs time and memory, and most spares are never needed.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::process::{
@@ -98,6 +98,7 @@ impl Zygotes {
                 let attachment = Attachment {
                     control: *control,
                     name: name.clone(),
+                    same_build: OnceLock::new(),
                     _segment: None,
                 };
                 if is_spare {

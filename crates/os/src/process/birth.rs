@@ -38,6 +38,12 @@ impl Birth {
     }
 }
 
+/// Whether this process is known to have been forked, and has run the same program ever since.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_forked() -> bool {
+    FORKS.load(Ordering::Relaxed) > 0
+}
+
 unsafe extern "C" fn count() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }

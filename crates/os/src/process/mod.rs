@@ -23,6 +23,8 @@ use linux as platform;
 use macos as platform;
 
 pub use birth::Birth;
+#[cfg(target_os = "linux")]
+pub(crate) use birth::is_forked;
 pub use environment::{BadVariable, Environment};
 pub use exit::{EXIT_BYTES, Exit, ExitCause};
 pub use fork::{ForkError, Forked, fork};
@@ -33,4 +35,4 @@ pub use signal::{Signal, kill, kill_self};
 pub use spawn::{
     SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control, spawn_self_with_stderr,
 };
-pub use worker::{become_worker, exit_now};
+pub use worker::{become_worker, become_worker_again, exit_now};

@@ -8,6 +8,21 @@ use std::{mem, ptr};
 /// SIGPIPE stays ignored, as Rust programs expect, and SIGSEGV and SIGBUS keep the standard library's handler that
 /// reports stack overflows. Call it first in a worker, before any thread.
 pub fn become_worker() {
+    reset_signals();
+    leave_group();
+}
+
+/// As [`become_worker`], in the child of a process that has become one, and has since changed nothing of it but what
+/// happens on SIGCHLD.
+pub fn become_worker_again() {
+    // SAFETY: SIG_DFL runs no code of ours in a handler.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
+    leave_group();
+}
+
+fn reset_signals() {
     let kept = [libc::SIGSEGV, libc::SIGBUS, libc::SIGKILL, libc::SIGSTOP];
     for signal in 1..32 {
         let disposition = match signal {
@@ -22,12 +37,18 @@ pub fn become_worker() {
         }
     }
     // SAFETY: a sigset_t is plain bits that sigemptyset sets; the mask of the calling thread is replaced by it, and a
-    // null pointer for the old mask is allowed. setpgid(0, 0) touches no memory; it fails only for a session's leader,
-    // which has a group of its own already.
+    // null pointer for the old mask is allowed.
     unsafe {
         let mut none: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+}
+
+fn leave_group() {
+    // SAFETY: setpgid(0, 0) touches no memory; it fails only for a session's leader, which has a group of its own
+    // already.
+    unsafe {
         libc::setpgid(0, 0);
     }
 }

@@ -68,7 +68,8 @@ impl Driver {
         mapped::reclaim(&core.arena, owner);
         core.states.give_back(&core.arena, owner);
         let phase_at_death = LastWords::of(page);
-        self.seats[index].link.reset();
+        self.seats[index].link.sever();
+        self.seats[index].is_worn = true;
         self.seats[index].pid = None;
         self.seats[index].mean_ns = 0;
         self.seats[index].item_ps = 0;
@@ -199,6 +200,10 @@ impl Driver {
     /// Takes back what was sent ahead to a process that will not come: a lane takes messages
     /// before its worker is there.
     pub(super) fn take_back(&mut self, core: &Core, index: usize) {
+        self.seats[index].allowance = core.options.lifecycle.allowance();
+        if self.seats[index].in_flight.is_empty() {
+            return self.seats[index].link.sever();
+        }
         for nth in (0..self.seats[index].in_flight.len()).rev() {
             let remains = self.seats[index].link.remains(nth, &core.control, index);
             let Some(sent) = self.seats[index].in_flight.pop_back() else {
@@ -215,7 +220,6 @@ impl Driver {
                 }
             }
         }
-        self.seats[index].allowance = core.options.lifecycle.allowance();
         self.seats[index].link.reset();
     }
 

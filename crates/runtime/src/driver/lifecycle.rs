@@ -27,7 +27,7 @@ impl Driver {
         let actions = self.life.on(event);
         self.phase = self.life.pool();
         for seat in &mut self.seats {
-            seat.phase = self.life.phase(seat.index);
+            seat.enter(self.life.phase(seat.index));
         }
         let may_come = |seat: &super::Seat| {
             !matches!(

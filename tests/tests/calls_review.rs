@@ -10,6 +10,7 @@ tests::on_every_way! {
 }
 
 tests::on_both_paths! {
+    a_callback_set_by_a_waker_is_run => |way| victim!(way, "calls/waker-calls").passes();
     callbacks_do_not_nest => |way| victim!(way, "calls/chains").passes();
     wakers_are_dropped_without_the_lock => |way| victim!(way, "calls/wakers-hold-tasks").passes();
     an_iterator_that_panics_ends_there => |way| victim!(way, "calls/iterator-panics").passes();

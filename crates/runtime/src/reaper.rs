@@ -10,7 +10,7 @@ use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking, start_time};
 
-use crate::driver::{Core, Locked, SeatPhase, StartFailure, never_tell_here};
+use crate::driver::{Core, Locked, PoolPhase, Seat, StartFailure, TERM_TO_KILL, never_tell_here};
 use crate::error::BuildError;
 use crate::start::{Starter, ZygoteMessage, spawn};
 use crate::time::after;
@@ -65,8 +65,8 @@ impl Reaper {
                 if let Some(pid) = seat.pid.take() {
                     let _ = reap_blocking(pid);
                 }
-                seat.phase = SeatPhase::Gone;
             }
+            driver.nobody_is_left();
             drop(driver);
             core.starter.end();
         }
@@ -263,15 +263,14 @@ impl Reaper {
             }
             Some(ZygoteMessage::Exited(exit)) => {
                 let driver = self.core.lock();
-                let seat = driver
-                    .seats
-                    .iter()
-                    .position(|seat| seat.pid == Some(exit.pid));
-                if let Some(index) = seat {
-                    self.exited(driver, index, &exit);
+                let is_its = |seat: &Seat| seat.pid == Some(exit.pid);
+                match driver.seats.iter().position(is_its) {
+                    Some(index) => self.exited(driver, index, &exit),
+                    // A child of something that was preloaded.
+                    None => drop(driver),
                 }
-                let driver = self.core.lock();
-                if !driver.seats.iter().any(|seat| seat.is_unheard) {
+                let is_owed = self.core.lock().seats.iter().any(|seat| seat.is_unheard);
+                if !is_owed {
                     self.owed_by = None;
                 }
             }
@@ -337,6 +336,11 @@ impl Reaper {
         Core::ensure_fed(&core, &mut driver);
         driver.keep_time(&core, now);
         let limits = Core::keep_limits(&core, &mut driver, now);
+        if driver.phase == PoolPhase::Aborted {
+            // An end that was to be soon does not wait for a zygote that does not speak.
+            let soon = after(TERM_TO_KILL);
+            self.owed_by = self.owed_by.map(|due| due.min(soon));
+        }
         let is_owed_too_long = self.owed_by.is_some_and(|due| due <= now);
         let is_to_die = std::mem::take(&mut driver.starter_is_to_die) || is_owed_too_long;
         drop(driver);

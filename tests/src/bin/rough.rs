@@ -95,6 +95,17 @@ fn forked(pool: &Pool) {
     let names = (pool.abort_handle(), block.clone());
     let child = fork();
     if child == 0 {
+        // What is used is refused, before anything of it is touched.
+        std::panic::set_hook(Box::new(|_| {}));
+        let uses: [&dyn Fn(); 3] = [
+            &|| drop(pool.submit(|n: u64| n, 1)),
+            &|| drop(pool.map(|n: u64| n, 0..10)),
+            &|| drop(pool.timings()),
+        ];
+        for used in uses {
+            let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(used));
+            assert!(refused.is_err(), "the pool is not this process's");
+        }
         // Everything that a child's end of scope drops, in its order.
         drop(names);
         drop(handle);

@@ -107,9 +107,10 @@ impl Driver {
         if taken > 0 {
             self.acknowledge(core, index, taken);
         }
-        if std::mem::take(&mut self.seats[index].keeps) && self.seats[index].in_flight.is_empty() {
+        let seat = &mut self.seats[index];
+        if seat.in_flight.is_empty() && std::mem::take(&mut seat.keeps) {
             // Nothing else would tell it before its next task that its results were taken.
-            self.seats[index].link.nudge(&core.control, index);
+            seat.link.nudge(&core.control, index);
         }
         if let Some(fault) = fault {
             self.condemn(index, fault);

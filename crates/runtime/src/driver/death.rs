@@ -34,6 +34,8 @@ impl Driver {
         let page = core.control.page(index);
         let was = self.seats[index].phase;
         let generation = self.seats[index].generation;
+        // It is heard of now: its zygote owes nothing for it.
+        self.seats[index].is_unheard = false;
         let known = core.witness.testimony(index, generation, exit.cause);
         let death = WorkerDeath {
             pool: core.setup().name.clone(),

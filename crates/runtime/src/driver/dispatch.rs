@@ -224,12 +224,14 @@ impl Driver {
         self.call_up(core);
     }
 
-    /// Wakes workers that have nothing to do, so that they let go of what their last results
-    /// spoke of, and of memory that nobody uses any more.
+    /// Has workers let go of what their last results spoke of, and of memory that nobody uses any
+    /// more: those that have nothing to do, now, the others when they have.
     pub(crate) fn nudge_idle(&mut self, core: &Core) {
         for seat in &mut self.seats {
             if seat.phase == SeatPhase::Up && seat.in_flight.is_empty() {
                 seat.link.nudge(&core.control, seat.index);
+            } else {
+                seat.keeps = true;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use forkyard_os::process::{Pid, Signal, kill, start_time};
 
-use super::{Core, Driver, StartFailure};
+use super::{Core, Driver, Seat, StartFailure};
 use crate::life::{Action, Event, PoolPhase, SeatPhase, Wait};
 use crate::time::after;
 use crate::trace;
@@ -15,7 +15,7 @@ use crate::trace;
 const REST: Duration = Duration::from_millis(250);
 
 /// How long a worker has between SIGTERM and SIGKILL.
-pub(super) const TERM_TO_KILL: Duration = Duration::from_millis(500);
+pub(crate) const TERM_TO_KILL: Duration = Duration::from_millis(500);
 
 /// Work for less than this is not worth starting a worker for that sleeps: to start it takes as
 /// long.
@@ -29,7 +29,7 @@ impl Driver {
         for seat in &mut self.seats {
             seat.enter(self.life.phase(seat.index));
         }
-        let may_come = |seat: &super::Seat| {
+        let may_come = |seat: &Seat| {
             !matches!(
                 seat.phase,
                 SeatPhase::Up | SeatPhase::Resting | SeatPhase::Gone
@@ -38,6 +38,15 @@ impl Driver {
         self.others_may_come = self.keeps_few && self.seats.iter().any(may_come);
         for action in actions {
             self.perform(core, action);
+        }
+    }
+
+    /// All processes are gone, and nobody is there to start others.
+    pub(crate) fn nobody_is_left(&mut self) {
+        self.life.end();
+        self.phase = self.life.pool();
+        for seat in &mut self.seats {
+            seat.enter(self.life.phase(seat.index));
         }
     }
 
@@ -168,7 +177,7 @@ impl Driver {
         another: bool,
         why: impl Fn(usize) -> StartFailure,
     ) {
-        let is_owed = |seat: &super::Seat| seat.phase.is_occupied() && seat.pid.is_none();
+        let is_owed = |seat: &Seat| seat.phase.is_occupied() && seat.pid.is_none();
         for seat in self.seats.iter().filter(|seat| is_owed(seat)) {
             trace::start_failed(core, seat, &why(seat.index));
             self.note_empty(core, seat.index);
@@ -228,9 +237,13 @@ impl Driver {
         }
     }
 
-    /// Whether messages were finished since the seat's budget was last used up.
+    /// Whether messages were finished since the seat's budget was last used up, or others are at
+    /// some now.
     pub(super) fn gets_on(&self, index: usize) -> bool {
-        self.seats[index].finished_before != self.finished
+        let is_at_one = |seat: &Seat| {
+            seat.index != index && seat.phase == SeatPhase::Up && !seat.in_flight.is_empty()
+        };
+        self.seats[index].finished_before != self.finished || self.seats.iter().any(is_at_one)
     }
 
     /// Starts workers again that were not needed, when there is work for them.
@@ -343,10 +356,8 @@ impl Driver {
         let Some(pid) = seat.pid else { return };
         // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
         // not ours to reap.
-        if seat
-            .orphaned_at
-            .is_some_and(|at| start_time(pid) != Some(at))
-        {
+        let is_another = |at| at != 0 && start_time(pid) != Some(at);
+        if seat.is_unheard || seat.orphaned_at.is_some_and(is_another) {
             return;
         }
         // Otherwise the process is not yet reaped, so the pid is still its own.

@@ -84,11 +84,20 @@ pub(super) fn is_told() -> bool {
 /// Runs what a user wants to be told by. It is not ours, nor is its panic.
 fn tell(told: impl FnOnce()) {
     let outer = TELLS.replace(true);
+    run(told);
+    if !outer {
+        while let Some(next) = LATER.with_borrow_mut(VecDeque::pop_front) {
+            run(next);
+        }
+    }
+    TELLS.set(outer);
+}
+
+fn run(told: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(told)).is_err() {
         // Its message is on standard error already, by the panic hook.
         tracing::error!("a task's callback or waker panicked");
     }
-    TELLS.set(outer);
 }
 
 /// Runs a callback, or, within another, when that has returned: a callback that finds the next one
@@ -96,11 +105,8 @@ fn tell(told: impl FnOnce()) {
 pub(crate) fn tell_in_turn(told: impl FnOnce() + 'static) {
     if is_told() {
         LATER.with_borrow_mut(|later| later.push_back(Box::new(told)));
-        return;
-    }
-    tell(told);
-    while let Some(next) = LATER.with_borrow_mut(VecDeque::pop_front) {
-        tell(next);
+    } else {
+        tell(told);
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) use batch::{Batch, Reply};
 pub(crate) use cancel::{Cancelled, Whereabouts};
 pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
 pub(crate) use failure::{LastWords, StartFailure};
+pub(crate) use lifecycle::TERM_TO_KILL;
 pub(crate) use link::Link;
 pub(crate) use locked::{Locked, Notices, never_tell_here, tell_in_turn};
 pub(crate) use pipe::Pipe;
@@ -262,7 +263,17 @@ impl Core {
 
     /// The driver. A panic while it was held cannot have left it half-changed: nothing
     /// under the lock runs user code, and what can panic there (allocation) precedes change.
+    ///
+    /// # Panics
+    /// In a forked child: it would take results from under its parent, and wait for a thread that is
+    /// not there.
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
+        assert!(
+            self.is_ours(),
+            "this pool belongs to the process that this one was forked from; here it can only be \
+             dropped, so build another"
+        );
         Locked::new(self.driver.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -39,6 +39,18 @@ impl Life {
         self.seats[seat].phase
     }
 
+    /// Every process was ended by other means, and none will be started.
+    pub(crate) fn end(&mut self) {
+        self.pool = PoolPhase::Aborted;
+        self.dormant = 0;
+        for seat in &mut self.seats {
+            *seat = Seat {
+                phase: SeatPhase::Gone,
+                ..NOBODY
+            };
+        }
+    }
+
     /// How many seats wait for work.
     pub(crate) fn dormant(&self) -> usize {
         self.dormant

@@ -34,6 +34,7 @@ mod timings;
 mod trust;
 mod values;
 mod words;
+mod zygotes;
 
 use setup::Setup;
 
@@ -77,6 +78,7 @@ fn main() {
         trust::SCENARIOS,
         values::SCENARIOS,
         words::SCENARIOS,
+        zygotes::SCENARIOS,
     ];
     let (_, scenario) = all
         .concat()

@@ -38,6 +38,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/ended-by-callback", review::ended_by_callback),
     ("calls/joins-after-death", review::joins_after_death),
     ("calls/wakers-hold-tasks", review::wakers_hold_tasks),
+    ("calls/waker-calls", review::waker_calls),
     ("calls/iterator-panics", review::iterator_panics),
     ("calls/neighbours", review::neighbours),
     ("calls/lent-is-returned", review::lent_is_returned),

@@ -175,6 +175,34 @@ pub(super) fn wakers_hold_tasks(setup: &Setup) {
     works(&pool);
 }
 
+/// Sets a callback on a task that has ended, when it is woken.
+struct Calls(Mutex<Option<(Handle<u64>, mpsc::Sender<u64>)>>);
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        let taken = self.0.lock().expect("no panic").take();
+        if let Some((ended, sender)) = taken {
+            ended.on_done(move |result| {
+                let _ = sender.send(result.expect("it has ended"));
+            });
+        }
+    }
+}
+
+/// A callback that a waker sets is run, although the waker itself was told.
+pub(super) fn waker_calls(setup: &Setup) {
+    let pool = setup.pool(2);
+    let ended = pool.submit(|n: u64| n, 7);
+    until("it has ended", LIVENESS, || ended.is_done().then_some(()));
+    let (sender, results) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Calls(Mutex::new(Some((ended, sender))))));
+    let mut watched = behind(&pool, "waker");
+    poll(&mut watched, &waker);
+    gate::say("waker", "");
+    assert_eq!(results.recv_timeout(LIVENESS), Ok(7));
+    assert_eq!(watched.join(), Ok(1));
+}
+
 /// An iterator that panics ends there: no half-made message is sent, and no result is another's.
 pub(super) fn iterator_panics(setup: &Setup) {
     let pool = setup.pool(2);

@@ -1,0 +1,80 @@
+//! What befalls a zygote, or seems to, while its pool gets on.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use forkyard::{Pool, TaskError};
+use forkyard_os::process::Signal;
+use tests::patience::{LIVENESS, observe_for, until};
+use tests::victim::send;
+use tests::{census, gate};
+
+use crate::Scenario;
+use crate::setup::{Setup, kill_myself, works};
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("zygotes/kept", kept),
+    ("zygotes/preloaded-child", preloaded_child),
+    ("zygotes/stopped", stopped),
+];
+
+fn zygote_of(pool: &Pool) -> i32 {
+    let worker = pool.submit(|()| std::process::id().cast_signed(), ());
+    let worker = worker.join().expect("a worker");
+    census::standing(worker).expect("it lives").parent
+}
+
+fn lose_a_worker(pool: &Pool) {
+    let died: Result<(), TaskError> = pool.submit(|()| kill_myself(), ()).join();
+    assert!(matches!(died, Err(TaskError::WorkerDied(_))), "{died:?}");
+}
+
+/// A zygote that has told of a worker's end owes nothing for it: it is not taken for stuck.
+fn kept(setup: &Setup) {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let builder = setup.builder().workers(1).start_timeout(PATIENCE);
+    let pool = builder.build().expect("a pool");
+    let zygote = zygote_of(&pool);
+    lose_a_worker(&pool);
+    works(&pool);
+    observe_for(PATIENCE + PATIENCE / 2);
+    assert_eq!(zygote_of(&pool), zygote);
+    pool.close();
+}
+
+fn leave_a_child() {
+    let child = Command::new("true").stdin(Stdio::null()).spawn();
+    std::mem::forget(child.expect("true is everywhere"));
+    gate::arrive("loaded");
+}
+
+/// The zygote tells of the end of every child that it has, also of those that are no workers.
+fn preloaded_child(setup: &Setup) {
+    let pool = setup.builder().workers(2).preload(leave_a_child);
+    let pool = pool.build().expect("a pool");
+    assert_eq!(gate::arrived("loaded"), 1);
+    let zygote = zygote_of(&pool);
+    // Whatever ended before is told of with the next that does.
+    lose_a_worker(&pool);
+    works(&pool);
+    until("the child is reaped", LIVENESS, || {
+        census::zombies_of(zygote.cast_unsigned())
+            .is_empty()
+            .then_some(())
+    });
+    works(&pool);
+    assert_eq!(pool.close().deaths.len(), 1);
+}
+
+/// A zygote that is stopped tells nothing, and for an abort nobody waits until it does.
+fn stopped(setup: &Setup) {
+    let builder = setup.builder().workers(2);
+    let pool = builder
+        .start_timeout(Duration::from_secs(3600))
+        .build()
+        .expect("a pool");
+    let zygote = zygote_of(&pool);
+    send(zygote, Signal::Stop);
+    let report = pool.abort(Duration::ZERO);
+    assert_eq!(report.processes.len(), 2);
+}

@@ -2,11 +2,26 @@
 //! system call that is interrupted is taken up again.
 #![forbid(unsafe_code)]
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use forkyard_os::process::Signal;
 use tests::victim::send;
 use tests::{Victim, census, victim};
+
+/// Runs what follows in a terminal of its own that stops jobs in the background for writing to it.
+const TERMINAL: [&str; 4] = [
+    "sh",
+    "-c",
+    "exec script -qec \"stty tostop; exec $*\" /dev/null",
+    "sh",
+];
+
+/// Whether terminals can be made here: by util-linux's program, not by others of that name.
+fn has_script() -> bool {
+    let version = Command::new("script").arg("--version").output();
+    version.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("util-linux"))
+}
 
 tests::on_every_way! {
     /// Ctrl-C reaches the supervisor alone; it aborts, and every worker leaves by itself.
@@ -58,6 +73,22 @@ tests::on_every_way! {
         victim.hear("up");
         victim.signal_group("INT");
         victim.wait().was_swept_after(Signal::Int, victim!(way, "start/plain"));
+    };
+    tasks_read_nothing_of_what_is_piped_in => |way| {
+        let words = "all of it ";
+        let victim = victim!(way, "signals/input").arg(words);
+        victim.reading(words.repeat(1000)).passes();
+    };
+    a_terminal_stops_no_worker => |way| {
+        if has_script() {
+            let victim = victim!(way, "signals/terminal").under(&TERMINAL);
+            let ended = victim.run();
+            ended.passed();
+            for n in 0..20 {
+                let line = format!("task {n}");
+                assert_eq!(ended.stdout.lines().filter(|found| *found == line).count(), 1, "{line}");
+            }
+        }
     };
     /// Ctrl-Z stops the supervisor alone, and it goes on where it was.
     case_28_a_stopped_supervisor_goes_on => |way| {

@@ -5,6 +5,14 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 /// How a worker process comes into being.
+///
+/// However it does, it reads nothing: its standard input is `/dev/null`, and what is typed at or
+/// piped into the program is the program's. (What the program's [`std::io::stdin`] had read ahead
+/// when a pool with [`Fork`](Self::Fork) was built, its workers have a copy of.) A worker leads a
+/// process group of its own, so that Ctrl-C reaches the program alone, and ignores SIGTTIN and SIGTTOU, with
+/// which a terminal stops jobs in the background: to read from `/dev/tty` fails with EIO, and what
+/// is printed there is shown, also with `stty tostop`. What tasks execute inherits all that; a
+/// program that needs these signals sets them itself, as shells do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartMethod {
     /// Executes the same program again; [`init`](crate::init) turns it into a worker.

@@ -16,7 +16,9 @@ use std::os::fd::OwnedFd;
 use forkyard_os::control::{
     ChildEvents, ControlError, ControlSocket, Either, MESSAGE_BYTES, wait_either,
 };
-use forkyard_os::process::{ForkError, Forked, become_worker, exit_now, fork, reap_any};
+use forkyard_os::process::{
+    ForkError, Forked, become_worker, discard_stdin, exit_now, fork, reap_any,
+};
 use forkyard_os::stderr::become_stderr;
 
 use crate::bootstrap::{Attachment, unlink_all};
@@ -45,7 +47,7 @@ pub(crate) fn run_spare(
     attachment: Attachment,
     preparation: &Preparation,
 ) -> ! {
-    become_worker();
+    stand_alone();
     if socket.recv(None).is_err() {
         leave(&attachment);
     }
@@ -54,7 +56,7 @@ pub(crate) fn run_spare(
 
 /// Serves until the supervisor is gone.
 pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &Preparation) -> ! {
-    become_worker();
+    stand_alone();
     let _ = worker::cores();
     // The functions of another build are elsewhere; its workers will say that it is one.
     if attachment.is_same_build() {
@@ -85,6 +87,14 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &P
             }
             Next::Leave => leave(&attachment),
         }
+    }
+}
+
+/// Nothing of the terminal, and of what the program reads, is for workers.
+fn stand_alone() {
+    become_worker();
+    if discard_stdin().is_err() {
+        exit_now(EXIT_NOT_ATTACHED);
     }
 }
 

@@ -33,4 +33,4 @@ pub use signal::{Signal, kill, kill_self};
 pub use spawn::{
     SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control, spawn_self_with_stderr,
 };
-pub use worker::{become_worker, exit_now};
+pub use worker::{become_worker, discard_stdin, exit_now};

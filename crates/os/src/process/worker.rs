@@ -18,11 +18,14 @@ use crate::error::retry;
 /// modes (SIGTTOU, the former with `stty tostop`); nobody would ever continue it. So both are ignored: a read from the
 /// terminal fails with EIO, and what is written is shown. What the process executes inherits that, which is as well,
 /// since it would be stopped too. SIGTSTP stays as it is: a terminal sends it to the job in the foreground only.
+///
+/// SIGHUP is ignored as well. It is what the system sends, before SIGCONT, to a stopped group whose parent has died: a
+/// worker is to go on then, and see for itself that its supervisor is gone, because it takes the pool's names away.
 pub fn become_worker() {
     let kept = [libc::SIGSEGV, libc::SIGBUS, libc::SIGKILL, libc::SIGSTOP];
     for signal in 1..32 {
         let disposition = match signal {
-            libc::SIGPIPE | libc::SIGTTIN | libc::SIGTTOU => libc::SIG_IGN,
+            libc::SIGPIPE | libc::SIGHUP | libc::SIGTTIN | libc::SIGTTOU => libc::SIG_IGN,
             other if kept.contains(&other) => continue,
             _ => libc::SIG_DFL,
         };

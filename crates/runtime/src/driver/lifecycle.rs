@@ -338,18 +338,22 @@ impl Driver {
         }
     }
 
-    pub(super) fn signal(&self, index: usize, signal: Signal) {
+    /// The process of a seat, if its pid cannot be another's.
+    pub(super) fn own_pid(&self, index: usize) -> Option<Pid> {
         let seat = &self.seats[index];
-        let Some(pid) = seat.pid else { return };
         // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
-        // not ours to reap.
-        if seat
-            .orphaned_at
-            .is_some_and(|at| start_time(pid) != Some(at))
-        {
+        // not ours to reap. Otherwise the process is not yet reaped, so the pid is still its own.
+        let is_own = |pid: &Pid| {
+            seat.orphaned_at
+                .is_none_or(|at| start_time(*pid) == Some(at))
+        };
+        seat.pid.filter(is_own)
+    }
+
+    pub(super) fn signal(&self, index: usize, signal: Signal) {
+        let Some(pid) = self.own_pid(index) else {
             return;
-        }
-        // Otherwise the process is not yet reaped, so the pid is still its own.
+        };
         if let Err(error) = kill(pid, signal) {
             tracing::warn!(%pid, %error, "signal not delivered");
         }

@@ -5,8 +5,11 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use forkyard::{ExitCause, TaskError};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::iterator::Signals;
 use tests::gate;
 use tests::patience::{LIVENESS, until};
 
@@ -17,6 +20,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("signals/handled", handled),
     ("signals/input", input),
     ("signals/stopped", stopped),
+    ("signals/suspended", suspended),
     ("signals/terminal", terminal),
 ];
 
@@ -68,6 +72,39 @@ fn stopped(setup: &Setup) {
         assert!(pool.map(spin, [100; 20]).iter().all(Result::is_ok));
     }
     assert!(pool.close().deaths.is_empty());
+}
+
+/// Suspends itself as it is told to, with its workers and what their tasks have started.
+fn suspended(setup: &Setup) {
+    let pool = setup.builder().workers(2).task_grace(Duration::ZERO);
+    let pool = pool.build().expect("a pool");
+    let mut pressed = Signals::new([SIGTSTP]).expect("a handler");
+    let handle = pressed.handle();
+    let stopping = std::thread::spawn(move || {
+        for _ in pressed.forever() {
+            forkyard::suspend().expect("it is suspended");
+        }
+    });
+    let program = |n: u64| {
+        let mut sleeper = Command::new("sleep").arg("600").spawn().expect("a program");
+        let pids = (std::process::id(), sleeper.id());
+        gate::say(&format!("pids{n}"), format!("{} {}", pids.0, pids.1));
+        gate::wait("go on");
+        sleeper.kill().expect("it runs");
+        sleeper.wait().expect("it ends");
+        n
+    };
+    let limit = Duration::from_millis(setup.number());
+    let handles: Vec<_> = (0..2)
+        .map(|n| pool.task(program).timeout(limit).submit(n))
+        .collect();
+    for (n, handle) in (0..).zip(handles) {
+        assert_eq!(handle.join(), Ok(n));
+    }
+    works(&pool);
+    assert!(pool.close().deaths.is_empty());
+    handle.close();
+    stopping.join().expect("it ends");
 }
 
 /// What lies on standard input is the supervisor's: tasks, and what they start, find its end.

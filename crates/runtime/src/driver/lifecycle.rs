@@ -1,6 +1,7 @@
 //! The driver around the [`life`](crate::life) of the workers: it tells the machine what happened,
 //! does what the machine says, and keeps its timers. Nobody else changes a seat's phase.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use forkyard_os::process::{Pid, Signal, kill, start_time};
@@ -361,10 +362,10 @@ impl Driver {
 }
 
 impl Core {
-    /// Whether a worker says that it has more memory than it may.
+    /// Whether a worker says that it has grown by more than it may.
     fn has_outgrown(&self, index: usize) -> bool {
-        let most = self.options.lifecycle.recycle_above;
-        let vitals = &self.control.page(index).vitals;
-        most.is_some_and(|most| vitals.rss_bytes.load(std::sync::atomic::Ordering::Relaxed) > most)
+        let most = self.options.lifecycle.recycle_after_growth;
+        let grown = &self.control.page(index).vitals.grown_bytes;
+        most.is_some_and(|most| grown.load(Ordering::Relaxed) > most)
     }
 }

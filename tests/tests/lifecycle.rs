@@ -50,7 +50,7 @@ tests::on_ways! {
 }
 
 tests::on_ways! {
-    case_35_the_next_zygote_is_prepared_like_the_first [fork, forkserver] |way| {
+    case_35_each_zygote_is_followed_by_one_like_it [fork, forkserver] |way| {
         victim!(way, "lifecycle/zygote-prepared").passes();
     }
 }

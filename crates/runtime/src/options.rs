@@ -21,6 +21,12 @@ pub enum StartMethod {
     /// Forks the calling process, once, into a single-threaded *zygote* that forks the
     /// workers. They begin with a copy of the caller's memory. Refused when the caller has
     /// more than one thread.
+    ///
+    /// Should the zygote be killed, a spare that was forked at the same time takes over, and forks the
+    /// next spare. When both are killed at once (or a spare, which is not watched, before
+    /// the zygote), there is nobody to fork a replacement: workers go on as long as they live, and
+    /// when the last one has died, tasks fail with
+    /// [`TaskError::NoWorkers`](crate::TaskError::NoWorkers).
     Fork,
     /// Executes the same program again, once, as a clean zygote that forks the workers.
     ForkServer,

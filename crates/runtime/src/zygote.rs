@@ -41,17 +41,48 @@ enum Next {
     Leave,
 }
 
-/// Waits until it is needed, then serves.
+/// Waits until it is needed, forks the next spare while it is as clean as it was, then serves.
 pub(crate) fn run_spare(
-    socket: ControlSocket,
+    mut socket: ControlSocket,
     attachment: Attachment,
     preparation: &Preparation,
 ) -> ! {
-    stand_alone();
-    if socket.recv(None).is_err() {
-        leave(&attachment);
+    loop {
+        stand_alone();
+        match socket.recv_with() {
+            Err(_) => leave(&attachment),
+            Ok((_, None)) => break,
+            Ok((_, Some(line))) => match fork_spare(&socket, line.into()) {
+                Some(line) => socket = line, // this is that spare now
+                None => break,
+            },
+        }
     }
     run(socket, attachment, preparation)
+}
+
+/// Forks the next spare, which is told its line, and is the one to return it. Without one the
+/// supervisor is told of none, and has no other.
+fn fork_spare(socket: &ControlSocket, line: ControlSocket) -> Option<ControlSocket> {
+    let (go, held) = ControlSocket::pair().ok()?;
+    match fork().ok()? {
+        Forked::Child => {
+            drop(go);
+            // As a worker does: what the supervisor was never told of must not take the closing
+            // of its line for the supervisor's end.
+            if held.recv(None).is_err() {
+                exit_now(EXIT_ORPHANED);
+            }
+            Some(line)
+        }
+        Forked::Parent(pid) => {
+            let pid = pid.as_raw();
+            if socket.send(&ZygoteMessage::Spare { pid }.encode()).is_ok() {
+                let _ = go.send(&[0; MESSAGE_BYTES]);
+            }
+            None
+        }
+    }
 }
 
 /// Serves until the supervisor is gone.

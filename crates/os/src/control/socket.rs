@@ -144,6 +144,13 @@ impl AsFd for ControlSocket {
     }
 }
 
+/// An end that came along with a message ([`ControlSocket::recv_with`]).
+impl From<OwnedFd> for ControlSocket {
+    fn from(end: OwnedFd) -> Self {
+        Self(UnixStream::from(end))
+    }
+}
+
 impl From<ControlSocket> for OwnedFd {
     fn from(socket: ControlSocket) -> Self {
         socket.0.into()

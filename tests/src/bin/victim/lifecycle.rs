@@ -456,9 +456,10 @@ fn talk_and_die(_: ()) {
     kill_myself();
 }
 
-/// The zygote that comes after another is made ready like it: its workers have what it has
+/// Each zygote that comes after another is made ready like it: its workers have what it has
 /// loaded, their environment, and a standard error that is listened to.
 fn zygote_prepared(setup: &Setup) {
+    const ZYGOTES: usize = 6;
     let builder = setup.builder().workers(1).preload(load);
     let builder = builder.env("FY_NEXT", "also").stderr(WorkerStderr::Tail);
     let pool = builder.build().expect("a pool");
@@ -467,11 +468,11 @@ fn zygote_prepared(setup: &Setup) {
         let pid = std::process::id().cast_signed();
         (LOADED.load(Ordering::Relaxed), env, pid)
     };
-    for generation in 0..2 {
+    for generation in 0..ZYGOTES {
         let (loaded, env, pid) = pool.submit(look, ()).join().expect("a worker");
         assert_eq!((loaded, env.as_str()), (7, "also"), "{generation}");
         assert_eq!(gate::arrived("loaded"), generation + 1);
-        if generation == 0 {
+        if generation + 1 < ZYGOTES {
             kill_and_see(zygote_of(pid));
         }
         let Err(TaskError::WorkerDied(death)) = pool.submit(talk_and_die, ()).join() else {
@@ -533,7 +534,11 @@ fn last_zygote(setup: &Setup) {
         .filter(|pid| census::standing(*pid).is_some_and(|now| now.parent == me))
         .collect();
     assert_eq!(zygotes.len(), 2);
-    zygotes.into_iter().for_each(kill_and_see);
+    // The spare first: one that takes over has another.
+    let serving = zygote_of(live(&pool)[0].pid);
+    let spare = zygotes.into_iter().find(|pid| *pid != serving);
+    kill_and_see(spare.expect("a spare"));
+    kill_and_see(serving);
     works(&pool);
     for _ in 0..2 {
         works(&pool);

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -31,6 +32,7 @@ pub struct Victim {
     variables: Vec<(OsString, OsString)>,
     prelude: Option<String>,
     launcher: Vec<&'static str>,
+    input: Option<String>,
     deadline: Duration,
 }
 
@@ -43,6 +45,7 @@ impl Victim {
             variables: Vec::new(),
             prelude: None,
             launcher: Vec::new(),
+            input: None,
             deadline: LIVENESS,
         }
     }
@@ -76,6 +79,12 @@ impl Victim {
         self
     }
 
+    /// With a pipe as its standard input, in which this lies: no more than a pipe holds.
+    pub fn reading(mut self, text: impl Into<String>) -> Self {
+        self.input = Some(text.into());
+        self
+    }
+
     /// With more, or less, than [`LIVENESS`] until it counts as hung.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -106,7 +115,7 @@ impl Victim {
             .env("TMPDIR", &tmp)
             .env("RUST_BACKTRACE", "0")
             .envs(self.variables)
-            .stdin(Stdio::null())
+            .stdin(self.input.as_deref().map_or_else(Stdio::null, piped))
             .stdout(out)
             .stderr(err)
             .process_group(0);
@@ -372,6 +381,13 @@ impl Ended {
             self.run.report()
         );
     }
+}
+
+/// The end of a pipe in which that lies.
+fn piped(text: &str) -> Stdio {
+    let (read, mut write) = std::io::pipe().expect("a pipe");
+    write.write_all(text.as_bytes()).expect("it holds that");
+    read.into()
 }
 
 /// What a victim prints when its scenario went as it should.

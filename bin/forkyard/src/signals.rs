@@ -1,12 +1,14 @@
-//! Ctrl-C, SIGTERM and SIGUSR1.
+//! Ctrl-C, SIGTERM, Ctrl-Z and SIGUSR1.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use forkyard_measure::{Interrupts, Listener, Reaction, Style, pools_to_text};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 use crate::exit::Exit;
@@ -15,18 +17,30 @@ use crate::output;
 /// What [`Line::stop`] writes. Signal handlers write another byte.
 const END: u8 = b'.';
 
-/// Passes signals on to a run: Ctrl-C and SIGTERM end it, SIGUSR1 has it say what it is doing.
+/// What the last of the signals of job control was: to stop, or to go on.
+const TO_STOP: usize = 1;
+const TO_GO_ON: usize = 0;
+
+/// Passes signals on to a run: Ctrl-C and SIGTERM end it, Ctrl-Z stops it with its workers, SIGUSR1
+/// has it say what it is doing.
 pub(crate) struct Signals {
     interrupts: Arc<Interrupts>,
+    job: Arc<AtomicUsize>,
     ends: Line,
+    stops: Line,
     dumps: Line,
 }
 
 impl Signals {
     /// Takes the signals over.
     pub(crate) fn register(interrupts: Arc<Interrupts>) -> io::Result<Self> {
+        let job = Arc::new(AtomicUsize::new(TO_GO_ON));
+        flag::register_usize(SIGTSTP, Arc::clone(&job), TO_STOP)?;
+        flag::register_usize(SIGCONT, Arc::clone(&job), TO_GO_ON)?;
         Ok(Self {
             interrupts,
+            job,
+            stops: Line::register(&[SIGTSTP])?,
             ends: Line::register(&[SIGINT, SIGTERM])?,
             dumps: Line::register(&[SIGUSR1])?,
         })
@@ -37,11 +51,14 @@ impl Listener for Signals {
     fn start(&mut self) {
         let interrupts = Arc::clone(&self.interrupts);
         self.ends.start("signals", move || interrupt(&interrupts));
+        let job = Arc::clone(&self.job);
+        self.stops.start("job control", move || suspend(&job));
         self.dumps.start("dumps", dump);
     }
 
     fn stop(&mut self) {
         self.ends.stop();
+        self.stops.stop();
         self.dumps.stop();
     }
 }
@@ -103,6 +120,16 @@ fn interrupt(interrupts: &Interrupts) {
         }
         Reaction::Killed => output::complain("killed the workers"),
         Reaction::NothingToKill => std::process::exit(i32::from(Exit::Interrupted as u8)),
+    }
+}
+
+/// Stops this process and its workers, unless it was told to go on since it was told to stop.
+fn suspend(job: &AtomicUsize) {
+    // Sequentially consistent, as the handlers' stores are: there is nothing to go with it.
+    if job.load(Ordering::SeqCst) == TO_STOP
+        && let Err(error) = forkyard::suspend()
+    {
+        output::complain(format!("cannot be suspended: {error}"));
     }
 }
 

@@ -4,6 +4,7 @@
     reason = "shared memory is handed out as pointers, and the test writes through them"
 )]
 
+use std::io::{Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use forkyard_os::control::{ChildEvents, ControlSocket, Either, MESSAGE_BYTES, wait_either};
 use forkyard_os::death::DeathWatch;
 use forkyard_os::process::{
-    Environment, ExitCause, Forked, Pid, Signal, WORKER_ARG, become_worker, exit_now, fork, kill,
-    reap, reap_any, reap_blocking, spawn_self, spawn_self_with_control, start_time, thread_count,
+    Environment, ExitCause, Forked, Pid, Signal, WORKER_ARG, become_worker, discard_stdin,
+    exit_now, fork, kill, reap, reap_any, reap_blocking, spawn_self, spawn_self_with_control,
+    start_time, thread_count,
 };
 use forkyard_os::segment::{Segment, SegmentName};
 use forkyard_os::{exe, park};
@@ -25,7 +27,7 @@ fn main() {
         child_main();
     }
     type Case = (&'static str, fn());
-    let cases: [Case; 8] = [
+    let cases: [Case; 10] = [
         ("a spawned child runs the same program", same_program),
         ("a killed child says so", killed),
         ("control crosses exec", control_crosses_exec),
@@ -34,6 +36,8 @@ fn main() {
         ("a wake reaches another process", wake_across),
         ("a zygote hears of its children", zygote_hears),
         ("fork after a join", fork_after_join),
+        ("a forked child reads nothing", reads_nothing),
+        ("closed standard streams are no lines", closed_streams),
     ];
     for (name, case) in cases {
         assert_eq!(thread_count().unwrap(), 1, "before {name}");
@@ -179,6 +183,36 @@ fn fork_after_join() {
         };
         assert!(reap_blocking(pid).unwrap().cause.is_success());
     }
+}
+
+/// What its parent is to read is not for a forked child.
+fn reads_nothing() {
+    let (read, mut write) = std::io::pipe().unwrap();
+    write.write_all(b"the parent's").unwrap();
+    let Forked::Parent(pid) = fork().unwrap() else {
+        become_worker();
+        nix::unistd::dup2_stdin(&read).unwrap();
+        discard_stdin().unwrap();
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).unwrap();
+        exit_now(i32::from(!text.is_empty()))
+    };
+    assert!(reap_blocking(pid).unwrap().cause.is_success());
+}
+
+/// A program may have closed its standard input before.
+fn closed_streams() {
+    let Forked::Parent(pid) = fork().unwrap() else {
+        nix::unistd::close(0).unwrap();
+        let (near, far) = ControlSocket::pair().unwrap();
+        discard_stdin().unwrap();
+        near.send(&[7; MESSAGE_BYTES]).unwrap();
+        let whole = far.recv(None).unwrap() == [7; MESSAGE_BYTES];
+        let mut text = String::new();
+        let at_end = std::io::stdin().read_to_string(&mut text).is_ok();
+        exit_now(i32::from(!(whole && at_end && text.is_empty())))
+    };
+    assert!(reap_blocking(pid).unwrap().cause.is_success());
 }
 
 /// Whether this process leads a process group, as ps tells it.

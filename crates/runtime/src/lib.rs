@@ -27,7 +27,7 @@
 //! done; [`inspect`] tells the same of the pools of other processes, as `forkyard inspect` does.
 //! Both read what the pool's processes note in shared memory for themselves, and disturb none of
 //! them. [`dump_stats_on`] has a signal, SIGUSR1 for one, print it to standard error; unasked, no
-//! signal is touched.
+//! signal is touched. [`suspend`] stops the program with its workers, for Ctrl-Z.
 //!
 //! Through [`tracing`] the crate tells what happens, inside a span `pool` that lasts as long as
 //! the pool (its fields: `pool`, `name`, `workers`, `start_method`, `transport`):
@@ -109,6 +109,7 @@ pub use arena::{
 pub use builder::{Pinning, PoolBuilder};
 pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
+pub use driver::suspend;
 pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;

@@ -274,6 +274,14 @@ impl Reaper {
                     self.owed_by = None;
                 }
             }
+            Some(ZygoteMessage::Spare { pid }) => {
+                if let (Some(pid), Starter::Zygote(zygotes)) =
+                    (Pid::from_raw(pid), &self.core.starter)
+                    && zygotes.adopt(pid)
+                {
+                    trace::zygote_started(&self.core, pid.as_raw());
+                }
+            }
             Some(_) | None => {
                 tracing::error!("the zygote said what it must not");
             }
@@ -290,8 +298,7 @@ impl Reaper {
         self.watch.unwatch_fd(zygote.socket.as_fd());
         self.owed_by = None;
         // Should it live without its line, it has no use; if it is ending, its cause stays.
-        let _ = kill(zygote.pid, Signal::Kill);
-        let cause = reap_blocking(zygote.pid).map_or(ExitCause::Unknown, |exit| exit.cause);
+        let cause = zygote.end();
         // What it had said before counts: of these workers we know.
         while let Ok(bytes) = zygote.socket.recv(Some(Duration::ZERO)) {
             self.zygote_said(&bytes);

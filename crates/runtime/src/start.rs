@@ -128,6 +128,8 @@ pub(crate) enum ZygoteMessage {
     },
     /// Zygote: a worker ended.
     Exited(forkyard_os::process::Exit),
+    /// Zygote: the spare that it was to fork.
+    Spare { pid: i32 },
 }
 
 impl ZygoteMessage {
@@ -158,6 +160,7 @@ impl ZygoteMessage {
                 };
                 numbers(3, index, generation, why);
             }
+            Self::Spare { pid } => numbers(5, 0, 0, pid),
             Self::Exited(exit) => {
                 bytes[0] = 4;
                 let exit = exit.encode();
@@ -196,6 +199,7 @@ impl ZygoteMessage {
                 exit.copy_from_slice(&bytes[8..end]);
                 forkyard_os::process::Exit::decode(&exit).map(Self::Exited)
             }
+            5 => Some(Self::Spare { pid: last }),
             _ => None,
         }
     }
@@ -234,6 +238,7 @@ mod tests {
                 why: NotForked::Threads,
             },
             ZygoteMessage::Exited(exit),
+            ZygoteMessage::Spare { pid: 12 },
         ];
         for message in all {
             assert_eq!(ZygoteMessage::decode(&message.encode()), Some(message));

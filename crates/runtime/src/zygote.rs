@@ -17,7 +17,7 @@ use forkyard_os::control::{
     ChildEvents, ControlError, ControlSocket, Either, MESSAGE_BYTES, wait_either,
 };
 use forkyard_os::process::{
-    ForkError, Forked, become_worker, become_worker_again, exit_now, fork, reap_any,
+    ForkError, Forked, become_worker, become_worker_again, discard_stdin, exit_now, fork, reap_any,
 };
 use forkyard_os::stderr::become_stderr;
 
@@ -41,22 +41,53 @@ enum Next {
     Leave,
 }
 
-/// Waits until it is needed, then serves.
+/// Waits until it is needed, forks the next spare while it is as clean as it was, then serves.
 pub(crate) fn run_spare(
-    socket: ControlSocket,
+    mut socket: ControlSocket,
     attachment: Attachment,
     preparation: &Preparation,
 ) -> ! {
-    become_worker();
-    if socket.recv(None).is_err() {
-        leave(&attachment);
+    loop {
+        stand_alone();
+        match socket.recv_with() {
+            Err(_) => leave(&attachment),
+            Ok((_, None)) => break,
+            Ok((_, Some(line))) => match fork_spare(&socket, line.into()) {
+                Some(line) => socket = line, // this is that spare now
+                None => break,
+            },
+        }
     }
     run(socket, attachment, preparation)
 }
 
+/// Forks the next spare, which is told its line, and is the one to return it. Without one the
+/// supervisor is told of none, and has no other.
+fn fork_spare(socket: &ControlSocket, line: ControlSocket) -> Option<ControlSocket> {
+    let (go, held) = ControlSocket::pair().ok()?;
+    match fork().ok()? {
+        Forked::Child => {
+            drop(go);
+            // As a worker does: what the supervisor was never told of must not take the closing
+            // of its line for the supervisor's end.
+            if held.recv(None).is_err() {
+                exit_now(EXIT_ORPHANED);
+            }
+            Some(line)
+        }
+        Forked::Parent(pid) => {
+            let pid = pid.as_raw();
+            if socket.send(&ZygoteMessage::Spare { pid }.encode()).is_ok() {
+                let _ = go.send(&[0; MESSAGE_BYTES]);
+            }
+            None
+        }
+    }
+}
+
 /// Serves until the supervisor is gone.
 pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &Preparation) -> ! {
-    become_worker();
+    stand_alone();
     let _ = worker::cores();
     // The functions of another build are elsewhere; its workers will say that it is one.
     if attachment.is_same_build() {
@@ -90,6 +121,14 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &P
             }
             Next::Leave => leave(&attachment),
         }
+    }
+}
+
+/// Nothing of the terminal, and of what the program reads, is for workers.
+fn stand_alone() {
+    become_worker();
+    if discard_stdin().is_err() {
+        exit_now(EXIT_NOT_ATTACHED);
     }
 }
 

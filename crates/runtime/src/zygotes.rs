@@ -2,20 +2,24 @@
 //!
 //! ```text
 //!   Fork:        the program ──fork──> zygote ──fork──> workers
-//!                         `───fork──> spare, which takes over when the first one dies
+//!                         `───fork──> spare, which takes over when the first one dies, and
+//!                                       `──fork──> the next spare before anything else
 //!   ForkServer:  the program ──exec──> zygote ──fork──> workers; executed again when it dies
 //! ```
 //!
 //! A program with threads cannot be forked again, so with `Fork` there is one spare, forked at
-//! the same time, and after it nothing. The spare runs the pool's preload when it takes over, not
-//! before: it costs time and memory, and most spares are never needed.
+//! the same time, and each that takes over forks the next. When both are dead at once, there is nothing after
+//! them. A spare runs the pool's preload when it takes over, not before: it costs time and memory,
+//! and most spares are never needed.
 
 use std::collections::VecDeque;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use forkyard_os::control::{ControlSocket, MESSAGE_BYTES};
 use forkyard_os::process::{
-    Environment, ForkError, Forked, Pid, Signal, fork, kill, reap_blocking, spawn_self_with_control,
+    Environment, ExitCause, ForkError, Forked, Pid, Signal, fork, kill, reap_blocking,
+    spawn_self_with_control, start_time,
 };
 use forkyard_os::segment::SegmentName;
 use forkyard_shm::control::Control;
@@ -35,14 +39,25 @@ const FORKED: usize = 2;
 pub(crate) struct Zygote {
     pub(crate) socket: ControlSocket,
     pub(crate) pid: Pid,
+    /// Another zygote forked it, which may have reaped it: when it was started, to know it by.
+    adopted_at: Option<u64>,
 }
 
 impl Zygote {
-    /// Ends it, if it has not ended. It does nothing but wait for our line to close, which a copy
-    /// of our end in some other child could put off.
-    pub(crate) fn end(&self) {
+    /// Ends it, if it has not ended, and says how it did, if it is ours to know. It does nothing
+    /// but wait for our line to close, which a copy of our end in some other child could put off.
+    pub(crate) fn end(&self) -> ExitCause {
+        if self
+            .adopted_at
+            .is_some_and(|at| start_time(self.pid) != Some(at))
+        {
+            return ExitCause::Unknown;
+        }
         let _ = kill(self.pid, Signal::Kill);
-        let _ = reap_blocking(self.pid);
+        if self.adopted_at.is_some() {
+            return ExitCause::Unknown;
+        }
+        reap_blocking(self.pid).map_or(ExitCause::Unknown, |exit| exit.cause)
     }
 }
 
@@ -51,8 +66,15 @@ impl Zygote {
 pub(crate) struct Zygotes {
     /// What a zygote is told that is the program executed again; `None`: they are forked.
     orders: Option<Orders>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     /// The first one serves.
-    alive: Mutex<VecDeque<Arc<Zygote>>>,
+    alive: VecDeque<Arc<Zygote>>,
+    /// Our end of the line to the spare that the one that serves was told to fork, until it says who it is.
+    expected: Option<ControlSocket>,
 }
 
 #[derive(Debug)]
@@ -71,7 +93,7 @@ impl Zygotes {
     ) -> Result<Self, BuildError> {
         let zygotes = Self {
             orders: None,
-            alive: Mutex::default(),
+            known: Mutex::default(),
         };
         for _ in 0..FORKED {
             if let Err(error) = zygotes.fork_one(name, control, preparation) {
@@ -89,12 +111,12 @@ impl Zygotes {
         preparation: &Preparation,
     ) -> Result<(), BuildError> {
         let (ours, theirs) = control_line()?;
-        let is_spare = !self.lock().is_empty();
+        let is_spare = !self.lock().alive.is_empty();
         match fork().map_err(fork_error)? {
             Forked::Child => {
                 // Each line must be seen to close when the supervisor is gone.
                 drop(ours);
-                self.lock().clear();
+                self.lock().alive.clear();
                 let attachment = Attachment {
                     control: *control,
                     name: name.clone(),
@@ -107,8 +129,7 @@ impl Zygotes {
                 zygote::run(theirs, attachment, preparation)
             }
             Forked::Parent(pid) => {
-                let zygote = Zygote { socket: ours, pid };
-                self.lock().push_back(Arc::new(zygote));
+                self.add(ours, pid, None);
                 Ok(())
             }
         }
@@ -125,7 +146,7 @@ impl Zygotes {
                 words: format!("{} {preload}", name.as_str()),
                 environment,
             }),
-            alive: Mutex::default(),
+            known: Mutex::default(),
         };
         zygotes.serving()?;
         Ok(zygotes)
@@ -136,7 +157,7 @@ impl Zygotes {
     /// # Errors
     /// When it cannot.
     pub(crate) fn serving(&self) -> Result<Arc<Zygote>, BuildError> {
-        if let Some(zygote) = self.lock().front() {
+        if let Some(zygote) = self.lock().alive.front() {
             return Ok(Arc::clone(zygote));
         }
         let Some(orders) = &self.orders else {
@@ -148,37 +169,62 @@ impl Zygotes {
         let (socket, theirs) = control_line()?;
         let variables = [(ZYGOTE_VARIABLE, orders.words.as_str())];
         let pid = spawn_self_with_control(&variables, &orders.environment, theirs)?;
-        let zygote = Arc::new(Zygote { socket, pid });
-        self.lock().push_back(Arc::clone(&zygote));
-        Ok(zygote)
+        Ok(self.add(socket, pid, None))
+    }
+
+    fn add(&self, socket: ControlSocket, pid: Pid, adopted_at: Option<u64>) -> Arc<Zygote> {
+        let zygote = Arc::new(Zygote {
+            socket,
+            pid,
+            adopted_at,
+        });
+        self.lock().alive.push_back(Arc::clone(&zygote));
+        zygote
+    }
+
+    /// The one that serves has forked a spare. Whether it was to.
+    pub(crate) fn adopt(&self, pid: Pid) -> bool {
+        let expected = self.lock().expected.take();
+        let is_expected = expected.is_some();
+        if let Some(line) = expected {
+            self.add(line, pid, Some(start_time(pid).unwrap_or(0)));
+        }
+        is_expected
     }
 
     /// The one that serves has died. Whether there can be another.
     pub(crate) fn lose(&self) -> bool {
-        let mut alive = self.lock();
-        alive.pop_front();
-        if let Some(next) = alive.front() {
+        let mut known = self.lock();
+        known.alive.pop_front();
+        known.expected = None;
+        if let Some(next) = known.alive.front() {
             // A spare waits for a word before it prepares itself. If it has died, that shows
             // when it is to fork.
-            let _ = next.socket.send(&[0; MESSAGE_BYTES]);
+            let line = ControlSocket::pair().ok();
+            let theirs = line.as_ref().map(|(_, theirs)| theirs.as_fd());
+            let _ = next.socket.send_with(&[0; MESSAGE_BYTES], theirs);
+            known.expected = line.map(|(ours, _)| ours);
         }
-        self.orders.is_some() || !alive.is_empty()
+        self.orders.is_some() || !known.alive.is_empty()
     }
 
     /// Who they are.
     pub(crate) fn pids(&self) -> Vec<Pid> {
-        self.lock().iter().map(|zygote| zygote.pid).collect()
+        let known = self.lock();
+        known.alive.iter().map(|zygote| zygote.pid).collect()
     }
 
     /// Ends them all.
     pub(crate) fn end(&self) {
-        for zygote in self.lock().drain(..) {
+        let mut known = self.lock();
+        known.expected = None;
+        for zygote in known.alive.drain(..) {
             zygote.end();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Zygote>>> {
-        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

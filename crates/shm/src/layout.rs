@@ -121,9 +121,9 @@ pub struct Orders {
     pub taken: AtomicU64,
     /// How often tasks look at the stop flag: 0 is auto.
     pub check_every: AtomicU32,
-    /// Resident memory, in KiB, beyond which the worker is to be replaced, and tells its memory
-    /// after tasks; 0: however much.
-    pub most_rss_kib: AtomicU32,
+    /// By how many KiB the worker's private memory may grow before it is to be replaced; it tells its growth after tasks
+    /// then. 0: however much.
+    pub most_growth_kib: AtomicU32,
     /// Messages sent to this process, less those taken back.
     pub sent: AtomicU64,
 }
@@ -226,7 +226,7 @@ impl WorkerPage {
             &v.check_ps,
             &v.peak_rss_bytes,
             &v.ready_ticks,
-            &v.rss_bytes,
+            &v.grown_bytes,
             &c.tasks,
             &c.bytes_in,
             &c.bytes_out,

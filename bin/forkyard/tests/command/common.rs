@@ -1,6 +1,7 @@
 //! Running the command as a user does, with a deadline on everything.
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -96,6 +97,12 @@ pub(crate) fn start(args: &[impl AsRef<OsStr>]) -> Running {
 /// Starts the command with standard error in a file, to be read while it runs.
 pub(crate) fn start_telling(args: &[impl AsRef<OsStr>], stderr: std::fs::File) -> Running {
     let child = command(args).stderr(stderr).spawn();
+    Running(Some(child.expect("the command starts")))
+}
+
+/// Starts the command as a shell starts a job, in a process group of its own.
+pub(crate) fn start_as_job(args: &[impl AsRef<OsStr>]) -> Running {
+    let child = command(args).process_group(0).spawn();
     Running(Some(child.expect("the command starts")))
 }
 

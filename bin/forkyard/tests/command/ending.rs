@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::common::{Running, finish, run, signal, start, wait_for};
+use crate::common::{Running, finish, run, signal, start, start_as_job, wait_for};
 
 /// A search that ends in some hours: numbers with an even number of digits that read the same
 /// from both ends are divisible by 11.
@@ -17,14 +17,25 @@ fn start_endless(more: &[&str]) -> Running {
     child
 }
 
+/// The child processes of all its threads; `None` where there is no /proc.
+fn children(pid: u32) -> Option<Vec<u32>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let lists = threads.filter_map(|thread| {
+        let list = thread.ok()?.path().join("children");
+        fs::read_to_string(list).ok()
+    });
+    let pids = lists.collect::<String>();
+    Some(
+        pids.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect(),
+    )
+}
+
 fn has_children(pid: u32) -> bool {
-    // Any thread may have started them. Where there is no /proc there is pgrep.
-    if let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) {
-        let mut lists = threads.filter_map(|thread| {
-            let list = thread.ok()?.path().join("children");
-            fs::read_to_string(list).ok()
-        });
-        return lists.any(|list| !list.trim().is_empty());
+    // Where there is no /proc there is pgrep.
+    if let Some(children) = children(pid) {
+        return !children.is_empty();
     }
     let mut pgrep = Command::new("pgrep");
     pgrep.args(["-P", &pid.to_string()]).stdout(Stdio::null());
@@ -46,6 +57,51 @@ fn one_interrupt_ends_the_run_with_its_report() {
             "{}",
             run.stderr
         );
+    }
+}
+
+/// Whether a process is stopped.
+fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| state.starts_with('T'))
+}
+
+#[test]
+fn ctrl_z_stops_all_of_it_and_it_goes_on() {
+    let args = [
+        "run",
+        "spin",
+        "--task-us",
+        "1000",
+        "--tasks",
+        "3000",
+        "--workers",
+        "2",
+    ];
+    for method in ["spawn", "fork", "forkserver"] {
+        let all: Vec<&str> = args.into_iter().chain(["--start", method]).collect();
+        let child = start_as_job(&all);
+        let pid = child.id();
+        wait_for("the start of workers", || has_children(pid));
+        let Some(workers) = children(pid) else {
+            return;
+        };
+        for _ in 0..3 {
+            signal(pid, "TSTP");
+            wait_for("the stop", || is_stopped(pid));
+            if method == "spawn" {
+                wait_for("the workers' stop", || {
+                    workers.iter().all(|worker| is_stopped(*worker))
+                });
+            }
+            signal(pid, "CONT");
+            wait_for("going on", || {
+                !is_stopped(pid) && !workers.iter().any(|worker| is_stopped(*worker))
+            });
+        }
+        let run = finish(child).expect_code(0);
+        assert!(run.text().starts_with("3,000 tasks"), "{}", run.text());
     }
 }
 

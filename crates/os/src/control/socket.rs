@@ -1,7 +1,7 @@
 //! A connected pair of sockets that carries messages of [`MESSAGE_BYTES`].
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -41,7 +41,16 @@ impl ControlSocket {
     /// # Errors
     /// When there are no more descriptors to be had.
     pub fn pair() -> Result<(Self, Self), ControlError> {
-        let (one, other) = UnixStream::pair().map_err(failed("make a control line"))?;
+        let doing = failed("make a control line");
+        let (one, other) = UnixStream::pair().map_err(doing)?;
+        // A program may have closed its standard streams. What a forked process puts in their places must not close
+        // its line; a clone is never put there.
+        let off_standard = |end: UnixStream| match end.as_raw_fd() {
+            libc::STDIN_FILENO | libc::STDOUT_FILENO | libc::STDERR_FILENO => end.try_clone(),
+            _ => Ok(end),
+        };
+        let one = off_standard(one).map_err(doing)?;
+        let other = off_standard(other).map_err(doing)?;
         Ok((Self(one), Self(other)))
     }
 
@@ -115,7 +124,7 @@ fn raw(fd: &impl AsFd) -> i32 {
     fd.as_fd().as_raw_fd()
 }
 
-fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> ControlError {
+fn failed(doing: &'static str) -> impl Fn(io::Error) -> ControlError + Copy {
     move |error| OsError::new(doing, error).into()
 }
 
@@ -132,6 +141,13 @@ fn closed_or(doing: &'static str) -> impl FnOnce(io::Error) -> ControlError {
 impl AsFd for ControlSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// An end that came along with a message ([`ControlSocket::recv_with`]).
+impl From<OwnedFd> for ControlSocket {
+    fn from(end: OwnedFd) -> Self {
+        Self(UnixStream::from(end))
     }
 }
 

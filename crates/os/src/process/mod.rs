@@ -7,6 +7,7 @@ mod birth;
 mod environment;
 mod exit;
 mod fork;
+mod job;
 mod pid;
 mod reap;
 mod signal;
@@ -28,6 +29,7 @@ pub(crate) use birth::is_forked;
 pub use environment::{BadVariable, Environment};
 pub use exit::{EXIT_BYTES, Exit, ExitCause};
 pub use fork::{ForkError, Forked, fork};
+pub use job::{kill_group, stop_self};
 pub use pid::{Pid, is_alive, user_id};
 pub use platform::{set_name, start_time, thread_count};
 pub use reap::{reap, reap_any, reap_blocking};
@@ -35,4 +37,4 @@ pub use signal::{Signal, kill, kill_self};
 pub use spawn::{
     SpawnError, WORKER_ARG, spawn_self, spawn_self_with_control, spawn_self_with_stderr,
 };
-pub use worker::{become_worker, become_worker_again, exit_now};
+pub use worker::{become_worker, become_worker_again, discard_stdin, exit_now};

@@ -23,9 +23,28 @@ pub fn peak_rss_bytes() -> u64 {
 #[must_use]
 pub fn rss_bytes(pid: Pid) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    resident_pages(&text)?.checked_mul(page_bytes()?)
+}
+
+/// The resident memory in bytes that belongs to the calling process alone, or is shared with a process only as long as
+/// neither writes there (after a fork): heap and stacks. Not files that are mapped, nor shared memory. Zero without `/proc`.
+/// About 5 µs.
+#[must_use]
+pub fn private_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    private_pages(&text).map_or(0, |pages| pages.saturating_mul(page_bytes().unwrap_or(0)))
+}
+
+fn page_bytes() -> Option<u64> {
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
-    let page_bytes = u64::try_from(page.ok()??).ok()?;
-    resident_pages(&text)?.checked_mul(page_bytes)
+    u64::try_from(page.ok()??).ok()
+}
+
+fn private_pages(statm: &str) -> Option<u64> {
+    let mut numbers = statm.split_ascii_whitespace().skip(1);
+    let mut next = || numbers.next()?.parse::<u64>().ok();
+    let (resident, shared) = (next()?, next()?);
+    Some(resident.saturating_sub(shared))
 }
 
 fn resident_pages(statm: &str) -> Option<u64> {
@@ -51,6 +70,13 @@ mod tests {
     fn resident_pages_are_the_second_number() {
         assert_eq!(super::resident_pages("100 42 3 4 0 5 0\n"), Some(42));
         assert_eq!(super::resident_pages(""), None);
+    }
+
+    #[test]
+    fn private_pages_are_the_second_number_less_the_third() {
+        assert_eq!(super::private_pages("100 42 3 4 0 5 0\n"), Some(39));
+        assert_eq!(super::private_pages("100 3 42 4 0 5 0\n"), Some(0));
+        assert_eq!(super::private_pages("100 42\n"), None);
     }
 
     #[test]

@@ -30,6 +30,13 @@ pub fn rss_bytes(pid: Pid) -> Option<u64> {
     (usize::try_from(filled) == Ok(size)).then_some(info.pti_resident_size)
 }
 
+/// The resident memory of the calling process in bytes, with what it has mapped of memory that it shares: the system
+/// tells of no other at that price.
+#[must_use]
+pub fn private_bytes() -> u64 {
+    rss_bytes(Pid::current()).unwrap_or(0)
+}
+
 /// `ru_maxrss` in bytes: macOS counts bytes.
 pub(crate) fn maxrss_bytes(usage: &libc::rusage) -> u64 {
     usage.ru_maxrss.unsigned_abs()

@@ -9,11 +9,11 @@ mod macos;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::maxrss_bytes;
 #[cfg(target_os = "linux")]
-pub use linux::{peak_rss_bytes, rss_bytes};
+pub use linux::{peak_rss_bytes, private_bytes, rss_bytes};
 #[cfg(target_os = "macos")]
 pub(crate) use macos::maxrss_bytes;
 #[cfg(target_os = "macos")]
-pub use macos::{peak_rss_bytes, rss_bytes};
+pub use macos::{peak_rss_bytes, private_bytes, rss_bytes};
 
 pub use rusage::{Usage, rusage_self};
 pub(crate) use rusage::{duration, get};

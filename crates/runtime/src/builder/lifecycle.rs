@@ -11,7 +11,7 @@ use crate::life::Rules;
 pub(crate) struct Lifecycle {
     pub(crate) most_failed_starts: u32,
     pub(crate) max_tasks_per_child: Option<NonZeroU64>,
-    pub(crate) recycle_above: Option<u64>,
+    pub(crate) recycle_after_growth: Option<u64>,
     pub(crate) min_workers: usize,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) exit_timeout: Duration,
@@ -22,7 +22,7 @@ impl Default for Lifecycle {
         Self {
             most_failed_starts: 5,
             max_tasks_per_child: None,
-            recycle_above: None,
+            recycle_after_growth: None,
             min_workers: 1,
             idle_timeout: None,
             exit_timeout: Duration::from_secs(30),
@@ -52,7 +52,7 @@ impl Lifecycle {
     /// Whether workers are replaced that are not dead.
     #[inline]
     pub(crate) fn recycles(&self) -> bool {
-        self.max_tasks_per_child.is_some() || self.recycle_above.is_some()
+        self.max_tasks_per_child.is_some() || self.recycle_after_growth.is_some()
     }
 }
 
@@ -102,15 +102,22 @@ impl PoolBuilder {
         self
     }
 
-    /// Replaces a worker by a new process when it has more resident memory than so many bytes
-    /// after a task: for tasks that leak. Default: never. Zero means never, too.
+    /// Replaces a worker by a new process when, after a task, its private memory has grown by more
+    /// than so many bytes since it was ready: for tasks that leak. Default: never. Zero means never, too.
+    ///
+    /// Private is what belongs to it alone, the heap above all. Not the pool's shared memory and files
+    /// that are mapped; and what it had when its initializer had returned, inherited from
+    /// the process that forked it or not, is where counting begins. So a worker that has done nothing is never
+    /// replaced for it, however large the program that it is a copy of. On macOS it is resident memory of
+    /// any kind, since the system tells no other at that price: there, what a worker has
+    /// touched of shared memory counts as growth.
     ///
     /// The worker looks at its own memory when a task ends, at most once a millisecond, and
     /// only when this is set. It takes no more tasks then, and ends in good order when it has
-    /// finished those that it had. What it has mapped of the pool's shared memory and has touched
-    /// counts as resident.
-    pub fn recycle_above(mut self, bytes: u64) -> Self {
-        self.lifecycle.recycle_above = (bytes > 0).then_some(bytes);
+    /// finished those that it had. A first task grows the heap by what any task needs: a limit is sensibly
+    /// some megabytes at least.
+    pub fn recycle_after_growth(mut self, bytes: u64) -> Self {
+        self.lifecycle.recycle_after_growth = (bytes > 0).then_some(bytes);
         self
     }
 

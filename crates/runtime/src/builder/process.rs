@@ -108,7 +108,8 @@ impl PoolBuilder {
     /// Runs `f` in every worker that ends in good order, behind its last task: when the pool is
     /// [closed](crate::Pool::close), or the worker is replaced by design. Not when the pool is
     /// aborted or dropped, and not in a worker that died. Its failure is printed to standard
-    /// error and changes nothing; it has no time limit but that of whoever aborts the pool.
+    /// error and changes nothing. Its time counts towards
+    /// [`exit_timeout`](Self::exit_timeout), after which the worker is ended in the middle of it.
     pub fn finalizer<F, R>(mut self, f: F) -> Self
     where
         F: Fn() -> R + Copy + 'static,

@@ -21,7 +21,8 @@ impl Driver {
     /// How many messages a worker should have in flight.
     fn depth(&self, index: usize) -> usize {
         let depth = match self.seats[index].depth {
-            // What went into a pipe cannot be taken back for a worker that is called up for it.
+            // A pipe gives back only what its worker does not come to soon: too late for one that is
+            // called up for it.
             _ if self.others_may_come && !self.seats[index].link.can_retract() => 1,
             0 => AHEAD_UNKNOWN,
             depth => depth,

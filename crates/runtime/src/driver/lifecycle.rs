@@ -1,6 +1,7 @@
 //! The driver around the [`life`](crate::life) of the workers: it tells the machine what happened,
 //! does what the machine says, and keeps its timers. Nobody else changes a seat's phase.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use forkyard_os::process::{Pid, Signal, kill, start_time};
@@ -351,16 +352,23 @@ impl Driver {
         }
     }
 
-    pub(super) fn signal(&self, index: usize, signal: Signal) {
+    /// The process of a seat, if its pid cannot be another's.
+    pub(super) fn own_pid(&self, index: usize) -> Option<Pid> {
         let seat = &self.seats[index];
-        let Some(pid) = seat.pid else { return };
         // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
-        // not ours to reap.
-        let is_another = |at| at != 0 && start_time(pid) != Some(at);
-        if seat.is_unheard || seat.orphaned_at.is_some_and(is_another) {
+        // not ours to reap. Otherwise the process is not yet reaped, so the pid is still its own.
+        let is_own = |pid: &Pid| match seat.orphaned_at {
+            _ if seat.is_unheard => false,
+            None | Some(0) => true,
+            Some(at) => start_time(*pid) == Some(at),
+        };
+        seat.pid.filter(is_own)
+    }
+
+    pub(super) fn signal(&self, index: usize, signal: Signal) {
+        let Some(pid) = self.own_pid(index) else {
             return;
-        }
-        // Otherwise the process is not yet reaped, so the pid is still its own.
+        };
         if let Err(error) = kill(pid, signal) {
             tracing::warn!(%pid, %error, "signal not delivered");
         }
@@ -368,10 +376,10 @@ impl Driver {
 }
 
 impl Core {
-    /// Whether a worker says that it has more memory than it may.
+    /// Whether a worker says that it has grown by more than it may.
     fn has_outgrown(&self, index: usize) -> bool {
-        let most = self.options.lifecycle.recycle_above;
-        let vitals = &self.control.page(index).vitals;
-        most.is_some_and(|most| vitals.rss_bytes.load(std::sync::atomic::Ordering::Relaxed) > most)
+        let most = self.options.lifecycle.recycle_after_growth;
+        let grown = &self.control.page(index).vitals.grown_bytes;
+        most.is_some_and(|most| grown.load(Ordering::Relaxed) > most)
     }
 }

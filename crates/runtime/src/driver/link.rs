@@ -71,7 +71,8 @@ impl Link {
         matches!(self, Self::Lane(_))
     }
 
-    /// Whether any message that was not begun can be taken back.
+    /// Whether any message that was not begun can be taken back at once. A pipe's worker can only
+    /// be asked to pass it over ([`pass_over`](Self::pass_over)).
     pub(crate) fn can_retract(&self) -> bool {
         matches!(self, Self::Lane(_))
     }

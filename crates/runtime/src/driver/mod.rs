@@ -39,6 +39,7 @@ mod seat;
 mod share;
 mod starting;
 mod stop;
+mod suspend;
 mod terms;
 mod unblock;
 mod wait;
@@ -66,6 +67,7 @@ pub(crate) use link::Link;
 pub(crate) use locked::{Locked, Notices, never_tell_here, tell_in_turn};
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::Seat;
+pub use suspend::suspend;
 pub(crate) use terms::Terms;
 pub(crate) use wait::Patience;
 pub(crate) use watch::{Group, Watcher};
@@ -83,6 +85,7 @@ use crate::start::Starter;
 use crate::state::Registry;
 use crate::timings::ProcessTimings;
 use crate::witness::Witness;
+use suspend::Pause;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
 #[derive(Debug)]
@@ -182,6 +185,8 @@ pub(crate) struct Driver {
     has_terms: bool,
     /// When the reaper looks for tasks that are over their limit; it sleeps until then.
     next_limit: Option<Instant>,
+    /// When this process was last suspended, until when.
+    pause: Option<Pause>,
 }
 
 impl Core {
@@ -246,6 +251,7 @@ impl Core {
                 scrap: Reply::default(),
                 has_terms: false,
                 next_limit: None,
+                pause: None,
             }),
             followers: Condvar::new(),
             feeder: Condvar::new(),

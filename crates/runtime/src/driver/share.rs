@@ -144,7 +144,8 @@ impl Driver {
     }
 
     /// How many messages a worker that is awake should have before another is woken for more.
-    /// What went into a pipe cannot be taken back, so there nobody is preferred.
+    /// What went into a pipe comes back only from behind a long task (see `unblock`), so there
+    /// nobody is preferred.
     #[inline]
     fn worth_waking(&self, core: &Core, index: usize) -> usize {
         let seat = &self.seats[index];

@@ -43,9 +43,9 @@ impl Driver {
             .copy_path
             .store(u32::from(copy_path), Ordering::Relaxed);
         orders.check_every.store(check_every, Ordering::Relaxed);
-        let most_rss = core.options.lifecycle.recycle_above.unwrap_or(0);
-        let most_rss_kib = u32::try_from(most_rss.div_ceil(1024)).unwrap_or(u32::MAX);
-        orders.most_rss_kib.store(most_rss_kib, Ordering::Relaxed);
+        let most = core.options.lifecycle.recycle_after_growth.unwrap_or(0);
+        let most_kib = u32::try_from(most.div_ceil(1024)).unwrap_or(u32::MAX);
+        orders.most_growth_kib.store(most_kib, Ordering::Relaxed);
         orders.generation.store(seat.generation, Ordering::Relaxed);
         page.setup.set(&core.setup().place);
         orders.spawned_ns.store(now_ns(), Ordering::Relaxed);

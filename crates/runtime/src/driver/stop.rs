@@ -21,6 +21,7 @@ use forkyard_os::process::Signal;
 use forkyard_shm::Round;
 
 use super::lifecycle::TERM_TO_KILL;
+use super::suspend::Pause;
 use super::{Core, Driver, Locked};
 use crate::error::{TaskError, TaskTimeout};
 use crate::parcel::Ready;
@@ -72,7 +73,18 @@ pub(super) struct Clock {
     begun: Option<Instant>,
 }
 
+impl Clock {
+    pub(super) fn postpone(&mut self, pause: Pause) {
+        self.seen = pause.moved(self.seen);
+        self.begun = self.begun.map(|begun| pause.moved(begun));
+    }
+}
+
 impl Stopping {
+    pub(super) fn postpone(&mut self, pause: Pause) {
+        self.due = pause.moved(self.due);
+    }
+
     pub(super) fn is_of(&self, number: u64) -> bool {
         self.number == Some(number)
     }
@@ -203,7 +215,7 @@ impl Driver {
     }
 
     /// Since when the worker is at its oldest message; `None` when it cannot be yet.
-    fn clock_of(&mut self, core: &Core, index: usize, now: Instant) -> Option<Clock> {
+    pub(super) fn clock_of(&mut self, core: &Core, index: usize, now: Instant) -> Option<Clock> {
         let seat = &mut self.seats[index];
         if !seat.phase.is_at_work() || !seat.link.is_whole() {
             seat.clock = None;
@@ -225,7 +237,8 @@ impl Driver {
             // Of another message, if it went on between these looks.
             let same = counters.begun.load(Ordering::Relaxed) == begun;
             let at = now.checked_sub(Duration::from_nanos(age)).filter(|_| same);
-            clock.begun = Some(at.unwrap_or(now));
+            let at = at.unwrap_or(now);
+            clock.begun = Some(self.pause.map_or(at, |pause| pause.moved(at)));
         }
         seat.clock = Some(*clock);
         Some(*clock)

@@ -3,8 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use forkyard_os::clock::now_ns;
-use forkyard_os::process::Pid;
-use forkyard_os::usage::rss_bytes;
+use forkyard_os::usage::private_bytes;
 use forkyard_shm::Doorbell;
 use forkyard_shm::layout::WorkerPage;
 
@@ -24,8 +23,9 @@ pub(crate) struct Ledger {
     begun: u64,
     /// When this process's memory is to be told next, CLOCK_MONOTONIC ns; never, unless asked for.
     tells_memory_at: u64,
-    /// Beyond this it is to be told at once.
-    most_rss_bytes: u64,
+    /// What it was when this worker was ready, and beyond what growth it is to be told at once.
+    memory_bytes: u64,
+    most_growth_bytes: u64,
     finished: u64,
 }
 
@@ -34,7 +34,8 @@ const MEMORY_NS: u64 = 1_000_000;
 
 impl Ledger {
     pub(crate) fn new(page: &'static WorkerPage, mark: u64) -> Self {
-        let most_rss_kib = page.orders.most_rss_kib.load(Ordering::Relaxed);
+        let most_kib = page.orders.most_growth_kib.load(Ordering::Relaxed);
+        let tells_memory = most_kib > 0;
         Self {
             page,
             laps: Laps {
@@ -47,8 +48,9 @@ impl Ledger {
             checks: 0,
             begun: 0,
             finished: 0,
-            tells_memory_at: if most_rss_kib == 0 { u64::MAX } else { 0 },
-            most_rss_bytes: u64::from(most_rss_kib) << 10,
+            tells_memory_at: if tells_memory { 0 } else { u64::MAX },
+            memory_bytes: if tells_memory { private_bytes() } else { 0 },
+            most_growth_bytes: u64::from(most_kib) << 10,
         }
     }
 
@@ -66,9 +68,9 @@ impl Ledger {
         let now = now_ns();
         if now >= self.tells_memory_at {
             self.tells_memory_at = now.saturating_add(MEMORY_NS);
-            let rss = rss_bytes(Pid::current()).unwrap_or(0);
-            self.page.vitals.rss_bytes.store(rss, Ordering::Relaxed);
-            if rss > self.most_rss_bytes {
+            let grown = private_bytes().saturating_sub(self.memory_bytes);
+            self.page.vitals.grown_bytes.store(grown, Ordering::Relaxed);
+            if grown > self.most_growth_bytes {
                 doorbell.ring(&OsPark);
             }
         }

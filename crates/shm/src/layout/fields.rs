@@ -8,7 +8,7 @@
 //!  0x0008 |   spawned_ns        u64                        |
 //!  0x0010 |   taken             u64   results              |
 //!  0x0018 |   check_every       u32   0: auto              |
-//!  0x001c |   most_rss_kib      u32   0: any               |
+//!  0x001c |   most_growth_kib   u32   0: any               |
 //!  0x0020 |   sent              u64   messages             |
 //!  0x0028 |   unused                                       |
 //!         +------------------------------------------------+
@@ -22,7 +22,7 @@
 //!  0x0060 |   check_ps          u64                        |
 //!  0x0068 |   peak_rss_bytes    u64                        |
 //!  0x0070 |   ready_ticks       u64                        |
-//!  0x0078 |   rss_bytes         u64                        |
+//!  0x0078 |   grown_bytes       u64                        |
 //!         +------------------------------------------------+
 //!         | Counters, by the worker, each task
 //!  0x0080 |   tasks             u64                        |
@@ -97,11 +97,11 @@ packed!(Header {
     total_bytes, clock, stop, doorbell, awake, lock, about,
 } then 0 unused);
 packed!(Orders {
-    generation, copy_path, spawned_ns, taken, check_every, most_rss_kib, sent,
+    generation, copy_path, spawned_ns, taken, check_every, most_growth_kib, sent,
 } then 0x18 unused);
 packed!(Vitals {
     pid, phase, parked, generation, ready_ns, leaving_ns, check_ps, peak_rss_bytes, ready_ticks,
-    rss_bytes,
+    grown_bytes,
 } then 0 unused);
 packed!(Counters {
     tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun, started,
@@ -139,7 +139,7 @@ numbers! {
     WorkerPage.orders.spawned_ns == 0x0008
     WorkerPage.orders.taken == 0x0010
     WorkerPage.orders.check_every == 0x0018
-    WorkerPage.orders.most_rss_kib == 0x001c
+    WorkerPage.orders.most_growth_kib == 0x001c
     WorkerPage.orders.sent == 0x0020
     WorkerPage.vitals.pid == 0x0040
     WorkerPage.vitals.phase == 0x0044
@@ -150,7 +150,7 @@ numbers! {
     WorkerPage.vitals.check_ps == 0x0060
     WorkerPage.vitals.peak_rss_bytes == 0x0068
     WorkerPage.vitals.ready_ticks == 0x0070
-    WorkerPage.vitals.rss_bytes == 0x0078
+    WorkerPage.vitals.grown_bytes == 0x0078
     WorkerPage.counters.tasks == 0x0080
     WorkerPage.counters.bytes_in == 0x0088
     WorkerPage.counters.bytes_out == 0x0090

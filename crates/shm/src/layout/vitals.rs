@@ -66,8 +66,9 @@ pub struct Vitals {
     pub peak_rss_bytes: AtomicU64,
     /// Clock ticks at the moment of `ready_ns`.
     pub ready_ticks: AtomicU64,
-    /// Resident memory in bytes after some last task; zero unless it was asked for.
-    pub rss_bytes: AtomicU64,
+    /// By how much its private memory had grown since it was ready, in bytes, after some last task; zero unless it was
+    /// asked for.
+    pub grown_bytes: AtomicU64,
 }
 
 impl Vitals {

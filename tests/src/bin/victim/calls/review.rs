@@ -260,9 +260,6 @@ pub(super) fn neighbours(setup: &Setup) {
 
 /// Who only asks has a task moved from behind a long one, as who waits does.
 pub(super) fn asked_only(setup: &Setup) {
-    if !setup.is_shared() {
-        return; // what went into a pipe cannot be taken back
-    }
     let pool = setup.pool(2);
     works(&pool); // the times of tasks are known to be short
     let long = behind(&pool, "long");

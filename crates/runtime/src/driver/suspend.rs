@@ -1,0 +1,147 @@
+//! Stopping with the whole job, as Ctrl-Z asks for: the workers, then this process; and going on.
+//!
+//! A terminal sends its signals to the program's process group, where workers are not. While this
+//! process is stopped they would go on with what they were sent. So they are stopped from here,
+//! each with its group, to which what its tasks have started belongs.
+//!
+//! The locks of all pools are held meanwhile. So nobody of this process acts on a deadline that
+//! has passed while it was stopped before that is put off by as much.
+
+use std::time::Instant;
+
+use forkyard_os::process::{Signal, kill_group, stop_self};
+
+use super::elsewhere::own_pools;
+use super::{Core, Driver, Locked};
+use crate::time::later;
+
+/// While this process was stopped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    begun: Instant,
+    ended: Instant,
+}
+
+impl Pause {
+    /// An instant, moved on by as much of the pause as lies behind it.
+    pub(super) fn moved(self, at: Instant) -> Instant {
+        let since = at.max(self.begun);
+        later(at, self.ended.saturating_duration_since(since))
+    }
+}
+
+/// Stops this process as Ctrl-Z does, and with it the workers of its pools; returns when it goes
+/// on, and they do.
+///
+/// By itself a pool touches no signal, and Ctrl-Z stops the program alone: the workers go on with
+/// what they were sent, and are idle then. A program that wants to stop as a whole handles SIGTSTP, and
+/// calls this in a thread (not in the handler), as the command `forkyard run` does:
+///
+/// ```no_run
+/// # const SIGTSTP: i32 = 20;
+/// let mut pressed = signal_hook::iterator::Signals::new([SIGTSTP])?;
+/// std::thread::spawn(move || {
+///     for _ in pressed.forever() {
+///         let _ = forkyard::suspend();
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Each worker is sent SIGSTOP, and SIGCONT in the end, with its process group: the programs that its
+/// tasks have started, unless these went elsewhere. Pools in tasks and managers are not stopped; they have
+/// little to do while nobody asks them. The pools' deadlines are put off: a
+/// [`task_timeout`](crate::PoolBuilder::task_timeout), a grace, a time to start, to end or to be
+/// idle does not run meanwhile. What the caller waits for with a deadline of its own
+/// ([`Handle::join_timeout`](crate::Handle::join_timeout)) is by the clock on the wall, and so are
+/// timings.
+///
+/// SIGSTOP cannot be handled, and stops the program alone. Should the program be killed while it is
+/// suspended, its workers go on and end, as always; but not where something other than process 1
+/// adopts orphans in the same session, as `docker run --init` does: there they stay stopped.
+///
+/// When nobody could continue this process (its process group is orphaned, as that of a service is),
+/// the system does not stop it for SIGTSTP, and this returns soon.
+///
+/// # Errors
+/// When the system refuses; nothing is stopped then.
+pub fn suspend() -> std::io::Result<()> {
+    let pools = own_pools();
+    let mut held: Vec<(&Core, Locked<'_>)> =
+        pools.iter().map(|core| (&**core, core.lock())).collect();
+    let begun = Instant::now();
+    for (_, driver) in &held {
+        driver.signal_groups(Signal::Stop);
+    }
+    let stopped = stop_self();
+    let pause = Pause {
+        begun,
+        ended: Instant::now(),
+    };
+    for (core, driver) in &mut held {
+        driver.put_off(core, pause);
+        driver.signal_groups(Signal::Cont);
+    }
+    stopped.map_err(std::io::Error::other)
+}
+
+impl Driver {
+    fn signal_groups(&self, signal: Signal) {
+        for index in 0..self.seats.len() {
+            if let Some(pid) = self.own_pid(index)
+                && let Err(error) = kill_group(pid, signal)
+            {
+                tracing::warn!(%pid, %error, "signal not delivered");
+            }
+        }
+    }
+
+    /// Moves on what is due.
+    fn put_off(&mut self, core: &Core, pause: Pause) {
+        for seat in &mut self.seats {
+            if let Some((_, due)) = &mut seat.timer {
+                *due = pause.moved(*due);
+            }
+            seat.idle.1 = seat.idle.1.map(|since| pause.moved(since));
+            if let Some(stop) = &mut seat.stop {
+                stop.postpone(pause);
+            }
+            if let Some(clock) = &mut seat.clock {
+                clock.postpone(pause);
+            }
+        }
+        self.next_look = self.next_look.map(|at| pause.moved(at));
+        self.next_limit = self.next_limit.map(|at| pause.moved(at));
+        self.pause = Some(pause);
+        if self.has_terms {
+            // What was begun before this pause is noted before there can be another.
+            for index in 0..self.seats.len() {
+                if !self.seats[index].in_flight.is_empty() {
+                    let _ = self.clock_of(core, index, pause.ended);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_lies_behind_a_pause_is_moved_by_what_is_left_of_it() {
+        let begun = Instant::now();
+        let at = |seconds| later(begun, Duration::from_secs(seconds));
+        let pause = Pause {
+            begun: at(10),
+            ended: at(15),
+        };
+        assert_eq!(pause.moved(at(3)), at(8));
+        assert_eq!(pause.moved(at(10)), at(15));
+        assert_eq!(pause.moved(at(12)), at(15));
+        assert_eq!(pause.moved(at(15)), at(15));
+        assert_eq!(pause.moved(at(20)), at(20));
+    }
+}

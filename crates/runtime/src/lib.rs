@@ -115,7 +115,9 @@ pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeou
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
-pub use handle::{AsCompleted, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait};
+pub use handle::{
+    AsCompleted, CancelHandle, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait,
+};
 pub use init::init;
 pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartError};
 pub use options::{ChunkSize, OnCrash, ParseOptionError, StartMethod, Transport};

@@ -128,6 +128,8 @@ pub(crate) struct Driver {
     life: Life,
     pub(crate) seats: Vec<Seat>,
     pub(crate) batches: Slab<Batch>,
+    /// Batches that were opened, in all.
+    opened: u64,
     pub(crate) pending: VecDeque<Ready>,
     /// Processes that are gone.
     pub(crate) past: Past,
@@ -219,6 +221,7 @@ impl Core {
                 life: Life::new(seats.len(), options.rules()),
                 seats,
                 batches: Slab::new(),
+                opened: 0,
                 pending: VecDeque::new(),
                 past: Past::default(),
                 finished: 0,
@@ -297,7 +300,9 @@ impl Driver {
     /// Opens a batch.
     pub(crate) fn open_batch(&mut self, entry: u64, terms: Terms) -> u32 {
         self.has_terms |= terms.one_by_one();
+        self.opened += 1;
         let batch = Batch {
+            serial: self.opened,
             entry,
             terms,
             replies: self.spare.pop().unwrap_or_default(),
@@ -305,6 +310,11 @@ impl Driver {
         };
         // A slab key is an index into memory: it stays far below 2^32.
         self.batches.insert(batch) as u32
+    }
+
+    /// The number of the batch that has that key.
+    pub(crate) fn serial_of(&self, key: u32) -> Option<u64> {
+        self.batches.get(key as usize).map(|batch| batch.serial)
     }
 
     /// The batch's messages are of a search.

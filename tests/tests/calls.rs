@@ -39,5 +39,8 @@ tests::on_both_paths! {
     a_reduction_fails_with_its_first_error => |way| victim!(way, "calls/reduce-fails").passes();
     parts_are_written_in_place => |way| victim!(way, "calls/parts").passes();
     parts_fail_alone => |way| victim!(way, "calls/parts-fail").passes();
+    parts_are_never_run_again_half_written => |way| {
+        victim!(way, "calls/parts-retried-never").passes();
+    };
     an_abort_waits_for_those_who_write => |way| victim!(way, "calls/parts-aborted").passes();
 }

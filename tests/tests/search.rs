@@ -11,6 +11,7 @@ tests::on_every_way! {
 }
 
 tests::on_both_paths! {
+    searches_go_by_the_settings_of_their_task => |way| victim!(way, "search/of-a-task").passes();
     nothing_found_is_an_answer => |way| victim!(way, "search/nothing").passes();
     case_43_whoever_searches_on_is_stopped => |way| victim!(way, "search/stops").passes();
     a_find_may_lie_in_shared_memory => |way| victim!(way, "search/shared-finds").passes();

@@ -45,6 +45,7 @@ tests::on_every_way! {
     the_global_pool_in_a_task_is_the_workers_own => |way| {
         victim!(way, "nested/global-in-tasks").passes();
     };
+    the_global_pool_is_what_the_program_says => |way| victim!(way, "nested/global-built").passes();
     a_preload_that_fails_is_told => |way| victim!(way, "nested/preload-fails").passes();
     case_37_workers_are_what_affinity_allows => |way| {
         victim!(way, "nested/cpus").arg(1).under(&["taskset", "-c", "0"]).passes();
@@ -55,6 +56,9 @@ tests::on_both_paths! {
     /// Takes a second of CPU time.
     a_limit_of_cpu_time_ends_a_worker => |way| {
         victim!(way, "limits/cpu-time").deadline(Duration::from_secs(240)).passes();
+    };
+    the_global_pool_is_not_built_twice => |way| {
+        victim!(way, "nested/global-built-late").passes();
     };
     the_global_pool_goes_with_its_process => |way| victim!(way, "nested/global").passes();
 }

@@ -44,6 +44,7 @@ tests::on_every_way! {
     a_dropped_handle_lets_its_task_run => |way| victim!(way, "shutdown/unwanted").passes();
     abort_ends_endless_tasks => |way| victim!(way, "shutdown/abort-busy").passes();
     abort_ends_workers_deaf_to_term => |way| victim!(way, "shutdown/abort-deaf").passes();
+    a_close_that_takes_too_long_is_cut_short => |way| victim!(way, "ending/timeout").passes();
     abort_ends_a_map => |way| victim!(way, "shutdown/abort-map").passes();
     kill_ends_a_map => |way| victim!(way, "shutdown/kill-map").passes();
     case_29_drop_ends_endless_tasks => |way| victim!(way, "shutdown/drop").passes();
@@ -56,5 +57,14 @@ tests::on_every_way! {
 tests::on_both_paths! {
     case_14_a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
     abort_ends_a_close => |way| victim!(way, "shutdown/abort-close").passes();
+    a_close_that_has_time_is_a_close => |way| victim!(way, "ending/timeout-in-time").passes();
+    a_worker_that_does_not_leave_is_cut_short => |way| {
+        victim!(way, "ending/timeout-leaving").passes();
+    };
+    a_close_is_over_in_time_while_others_wait => |way| {
+        victim!(way, "ending/timeout-while-joined").passes();
+    };
+    a_close_can_be_watched => |way| victim!(way, "ending/watched-close").passes();
+    an_abort_can_be_watched => |way| victim!(way, "ending/watched-abort").passes();
     abort_ends_a_search => |way| victim!(way, "shutdown/first-abort").passes();
 }

@@ -27,6 +27,14 @@ tests::on_both_paths! {
     case_16_cancelled_running_it_is_asked_then_killed => |way| {
         victim!(way, "stop/cancel-running").passes();
     };
+    case_16_cancelled_while_somebody_waits_for_it => |way| {
+        victim!(way, "stop/cancel-while-waited-for").passes();
+    };
+    case_16_cancelled_too_late_nobody_else_is => |way| victim!(way, "stop/cancel-too-late").passes();
+    case_16_cancelled_with_its_handle_if_so_wanted => |way| {
+        victim!(way, "stop/cancel-dropped").passes();
+    };
+    case_16_cancelled_with_all_that_is_left => |way| victim!(way, "stop/cancel-rest").passes();
     case_16_cancelled_at_any_moment => |way| victim!(way, "stop/cancel-many").passes();
 }
 

@@ -1,5 +1,5 @@
 //! A pool in an async program: handles are futures, of any executor. A computation that takes too
-//! long is left for a rough answer, and other work goes on meanwhile.
+//! long is cancelled for a rough answer, and other work goes on meanwhile.
 //!
 //! `cargo run --release --example with_tokio`
 
@@ -20,7 +20,8 @@ fn pi(terms: u64) -> f64 {
 
 /// Pi as good as it gets in that time.
 async fn pi_within(pool: &Pool, terms: u64, time: Duration) -> Result<f64, forkyard::TaskError> {
-    let exact = pool.submit(pi, terms);
+    // When the other branch wins, this one is dropped: nobody waits for it any more.
+    let exact = pool.submit(pi, terms).cancel_on_drop();
     tokio::select! {
         exact = exact => exact,
         () = tokio::time::sleep(time) => {
@@ -54,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("the squares below 100 add up to {sum}");
             Ok::<(), Box<dyn std::error::Error>>(())
         })?;
-    // The endless one is still at it: it sees the stop flag.
-    pool.abort(Duration::from_secs(5));
+    // The endless one was stopped, or this would not return.
+    pool.close();
     Ok(())
 }

@@ -47,6 +47,11 @@ pub enum BuildError {
         /// Threads of the calling process, itself included.
         threads: usize,
     },
+    /// The process has a global pool already.
+    #[error(
+        "the global pool exists already; call build_global() before the first Pool::global(), and once"
+    )]
+    GlobalExists,
     /// A worker did not answer in time.
     #[error(
         "worker {worker} (pid {pid}) did not answer within {within:?}; if main() does work before \
@@ -234,7 +239,8 @@ pub enum NotRetried {
     /// Its argument has moved something to the process that died.
     #[error("its argument moved shared memory (an Owned) to the worker that died; send a Shared")]
     ArgumentMoved,
-    /// The worker that died had written over its argument.
+    /// The worker that died had written over its argument, or a part of it: a task of
+    /// [`for_each_chunk_mut`](crate::Pool::for_each_chunk_mut) does, by design.
     #[error("the worker that died had written over its argument")]
     ArgumentLost,
 }

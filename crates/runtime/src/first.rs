@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::driver::Terms;
 use crate::error::TaskError;
 use crate::job::{Env, ItemError, Job, execute};
 use crate::map::Dispatch;
@@ -52,6 +53,7 @@ type Ended<Out> = (u64, bool, Option<Out>);
 
 pub(crate) fn run<F, In, Out, I>(
     pool: &Pool,
+    terms: Terms,
     protocol: Protocol,
     items: I,
 ) -> Result<First<Out>, TaskError>
@@ -79,7 +81,7 @@ where
         core,
         trampoline::offset_of(search::<F, In, Out>),
         ChunkSize::Items(NonZeroUsize::MIN),
-        core.options.terms,
+        terms,
     )
     .searching(round.number(), protocol as u16)
     .until(&stop)

@@ -84,6 +84,7 @@ mod parcel;
 mod pool;
 mod reaper;
 mod reply;
+mod report;
 mod search;
 mod setup;
 mod sink;
@@ -97,6 +98,7 @@ mod time;
 mod timings;
 mod trace;
 mod trampoline;
+mod watcher;
 mod witness;
 mod worker;
 mod zygote;
@@ -114,11 +116,14 @@ pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeou
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
-pub use handle::{AsCompleted, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait};
+pub use handle::{
+    AsCompleted, CancelHandle, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait,
+};
 pub use init::init;
 pub use manager::{CallPanic, Dict, List, Manager, ManagerError, ManagerStartError};
 pub use options::{ChunkSize, OnCrash, ParseOptionError, StartMethod, Transport};
-pub use pool::{Pool, Report, SupervisorTimings};
+pub use pool::Pool;
+pub use report::{CutShort, Report, SupervisorTimings, Unlisted};
 pub use search::{Search, SearchChecker};
 pub use setup::{Maker, Outcome, WorkerProgress};
 pub use state::{
@@ -126,6 +131,7 @@ pub use state::{
 };
 pub use stats::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats, dump_stats_on};
 pub use timings::{ProcessTimings, Stages};
+pub use watcher::PoolWatcher;
 pub use witness::WorkerStderr;
 
 /// Removing what pools left behind when everything was killed at once.

@@ -42,7 +42,8 @@ pub enum Transport {
     Copy,
 }
 
-/// How many items of a `map` travel in one message.
+/// How many items of a `map` travel in one message. Where one is asked for, a number (of 1 or more)
+/// does, too; a text is [parsed](FromStr): `"auto"`, `"1_000"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChunkSize {
     /// Follows the measured time of a task.
@@ -74,7 +75,8 @@ pub enum OnCrash {
     ///
     /// It gives up, with [`TaskError::GaveUp`](crate::TaskError::GaveUp), which has the whole
     /// history, after so many more deaths; or at once, when the argument has moved something (an
-    /// [`Owned`](crate::Owned)) into the process that died. A task that was stopped, because its
+    /// [`Owned`](crate::Owned)) into the process that died, or is a part that it was
+    /// [writing where it lies](crate::Pool::for_each_chunk_mut). A task that was stopped, because its
     /// time was over or it was cancelled, is not run again.
     Retry {
         /// How often at most, after the first time.
@@ -162,6 +164,23 @@ impl fmt::Display for ChunkSize {
     }
 }
 
+impl From<NonZeroUsize> for ChunkSize {
+    fn from(items: NonZeroUsize) -> Self {
+        Self::Items(items)
+    }
+}
+
+/// # Panics
+/// When it is 0, as `slice::chunks` does: there are no chunks of nothing.
+impl From<usize> for ChunkSize {
+    fn from(items: usize) -> Self {
+        match NonZeroUsize::new(items) {
+            Some(items) => Self::Items(items),
+            None => panic!("a chunk of no items; take 1 or more, or ChunkSize::Auto"),
+        }
+    }
+}
+
 impl FromStr for ChunkSize {
     type Err = ParseOptionError;
 
@@ -177,5 +196,28 @@ impl FromStr for ChunkSize {
                 what: "chunk size",
                 choices: "auto and whole numbers from 1",
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_size_is_a_number_or_a_text() {
+        let ten = ChunkSize::Items(NonZeroUsize::new(10).expect("not zero"));
+        let sizes: [ChunkSize; 2] = [10.into(), NonZeroUsize::new(10).expect("not zero").into()];
+        assert_eq!(sizes, [ten; 2]);
+        assert_eq!(
+            ("10".parse(), "auto".parse()),
+            (Ok(ten), Ok(ChunkSize::Auto))
+        );
+        assert!("0".parse::<ChunkSize>().is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "a chunk of no items")]
+    fn there_is_no_chunk_of_nothing() {
+        let _ = ChunkSize::from(0);
     }
 }

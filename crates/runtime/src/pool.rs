@@ -9,9 +9,9 @@ use forkyard_os::usage::{peak_rss_bytes, rusage_self};
 use std::sync::atomic::Ordering;
 
 use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
-use crate::error::WorkerDeath;
+use crate::time::after;
 use crate::timings::{self, ProcessTimings};
-use crate::{AbortHandle, Arena, PoolBuilder, trace};
+use crate::{AbortHandle, Arena, PoolBuilder, PoolWatcher, Report, SupervisorTimings, trace};
 
 /// A pool of worker processes.
 ///
@@ -33,30 +33,6 @@ pub struct Pool {
 
 /// How a dropped pool's workers are given time to end.
 const DROP_GRACE: Duration = Duration::from_millis(100);
-
-/// What is known when a pool has ended.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// From the pool's creation to its end.
-    pub wall: Duration,
-    /// Every worker process there was, replacements included, by worker and generation.
-    pub processes: Vec<ProcessTimings>,
-    /// The supervisor's own use of the machine, since its process began.
-    pub supervisor: SupervisorTimings,
-    /// Workers that died without being asked to.
-    pub deaths: Vec<WorkerDeath>,
-}
-
-/// The supervisor's own use of the machine.
-#[derive(Debug, Clone, Copy)]
-pub struct SupervisorTimings {
-    /// CPU time in user mode.
-    pub cpu_user: Duration,
-    /// CPU time in the kernel.
-    pub cpu_system: Duration,
-    /// Peak resident memory in bytes.
-    pub peak_rss_bytes: u64,
-}
 
 impl Pool {
     /// Settings for a new pool.
@@ -91,8 +67,8 @@ impl Pool {
         &self.arena
     }
 
-    /// Where each process has spent its time so far. Reads the workers' pages and disturbs
-    /// none of them.
+    /// Where each process has spent its time so far: those that live, and those that are gone as
+    /// [`Report::processes`] has them. Reads the workers' pages and disturbs none of them.
     #[must_use]
     pub fn timings(&self) -> Vec<ProcessTimings> {
         let driver = self.core.lock();
@@ -101,7 +77,7 @@ impl Pool {
             .iter()
             .filter(|seat| seat.is_occupied())
             .map(|seat| timings::of_live(&self.core, seat));
-        sorted(driver.rows.iter().cloned().chain(live).collect())
+        sorted(driver.past.rows().cloned().chain(live).collect())
     }
 
     /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the
@@ -119,16 +95,13 @@ impl Pool {
     /// ```
     #[must_use]
     pub fn stats(&self) -> crate::PoolStats {
-        let mut stats = crate::stats::of_core(&self.core);
-        stats.correct(&self.core);
-        stats
+        crate::stats::now(&self.core)
     }
 
     /// How many tasks (items) are done, for a progress bar.
     #[must_use]
     pub fn tasks_done(&self) -> u64 {
         let driver = self.core.lock();
-        let gone = driver.rows.iter().map(|row| row.tasks);
         let live = driver
             .seats
             .iter()
@@ -138,13 +111,19 @@ impl Pool {
                 counters.tasks.load(Ordering::Relaxed)
             });
         // Workers' words: whatever they say, the sum does not overflow.
-        gone.chain(live).fold(0, u64::saturating_add)
+        live.fold(driver.past.tasks(), u64::saturating_add)
     }
 
     /// A handle that can end the pool from another thread while this one waits.
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle::new(&self.core, self.waker.clone())
+    }
+
+    /// What sees the pool from elsewhere, also while it ends.
+    #[must_use]
+    pub fn watcher(&self) -> PoolWatcher {
+        PoolWatcher::new(&self.core)
     }
 
     /// Whether the pool was aborted.
@@ -155,9 +134,43 @@ impl Pool {
 
     /// Finishes everything that was submitted, ends the workers, and waits for them.
     ///
-    /// Results of handles that were not joined stay available to them.
+    /// Results of handles that were not joined stay available to them. A task that ends never is
+    /// waited for without an end: where there can be one, take
+    /// [`close_timeout`](Self::close_timeout). What is being waited for is seen through a
+    /// [`watcher`](Self::watcher).
     pub fn close(mut self) -> Report {
         self.take_no_more();
+        self.end()
+    }
+
+    /// [`close`](Self::close) for at most `timeout`: whoever is not done by then, be it with tasks or
+    /// with ending, is cut short as by [`abort`](Self::abort). Workers have the pool's
+    /// [`task_grace`](PoolBuilder::task_grace) to stop by themselves then, before they get SIGTERM
+    /// and, half a second later, SIGKILL. [`Report::cut_short`] says whether it came to that, and
+    /// how much was left undone.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let endless = pool.submit(|()| loop { std::thread::park() }, ());
+    /// let report = pool.close_timeout(Duration::from_secs(5));
+    /// if let Some(cut) = report.cut_short {
+    ///     eprintln!("{} tasks were stopped, {} never ran", cut.running, cut.waiting);
+    /// }
+    /// assert_eq!(endless.join(), Err::<(), _>(forkyard::TaskError::Aborted));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close_timeout(mut self, timeout: Duration) -> Report {
+        let deadline = after(timeout);
+        self.take_no_more();
+        let ended = self.core.drive(Patience::Empty, Some(deadline), |driver| {
+            driver.all_gone().then_some(())
+        });
+        if ended.is_none() {
+            self.abort_handle().abort(self.core.options.terms.grace);
+        }
         self.end()
     }
 
@@ -199,18 +212,21 @@ impl Pool {
             let _ = thread.join();
         }
         self.core.memory.unlink();
-        let driver = self.core.lock();
+        let mut driver = self.core.lock();
+        driver.has_ended = true;
         let usage = rusage_self();
-        trace::ended(&self.core, driver.deaths.len());
+        trace::ended(&self.core, driver.past.died());
         Report {
             wall: self.core.created.elapsed(),
-            processes: sorted(driver.rows.clone()),
+            processes: sorted(driver.past.rows().cloned().collect()),
             supervisor: SupervisorTimings {
                 cpu_user: usage.cpu_user,
                 cpu_system: usage.cpu_system,
                 peak_rss_bytes: peak_rss_bytes(),
             },
-            deaths: driver.deaths.clone(),
+            deaths: driver.past.deaths().cloned().collect(),
+            unlisted: driver.past.unlisted(),
+            cut_short: driver.cut_short,
         }
     }
 }

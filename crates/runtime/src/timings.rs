@@ -82,6 +82,27 @@ impl Stages {
         self.named().iter().map(|(_, d)| *d).sum()
     }
 
+    /// Adds those of another process. What workers say can be anything: nothing overflows.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            startup,
+            wait,
+            decode,
+            compute,
+            check,
+            encode,
+            send,
+            lock,
+            exit,
+        } = self;
+        let mine = [
+            startup, wait, decode, compute, check, encode, send, lock, exit,
+        ];
+        for (sum, (_, more)) in mine.into_iter().zip(other.named()) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+
     /// Every stage with its name, in the order of a worker's life.
     pub fn named(&self) -> [(&'static str, Duration); 9] {
         [

@@ -56,7 +56,7 @@ pub(crate) fn escalated(core: &Core, signal: Signal) {
     debug!(target: "forkyard::pool", parent: &core.span, pool = id(core), ?signal, "workers signalled");
 }
 
-pub(crate) fn ended(core: &Core, deaths: usize) {
+pub(crate) fn ended(core: &Core, deaths: u64) {
     let wall = core.created.elapsed();
     debug!(target: "forkyard::pool", parent: &core.span, pool = id(core), ?wall, deaths, "pool ended");
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -145,4 +146,27 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(begin.elapsed() < DEADLINE, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A shell command under a terminal that `script` makes; what was drawn there goes to a file. `None`
+/// where no terminal can be had.
+pub(crate) fn in_terminal(shell: &str, file: &Path) -> Option<Child> {
+    // Its options are those of util-linux; where there is another, or none, the terminal is left out.
+    let version = Command::new("script").arg("--version").output();
+    if !version.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("util-linux")) {
+        eprintln!("skipped: there is no `script` of util-linux here");
+        return None;
+    }
+    let mut script = Command::new("script");
+    script.args(["-qefc", shell]).arg(file);
+    script
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Some(script.spawn().expect("it can be started"))
+}
+
+/// What a terminal has shown.
+pub(crate) fn drawn(file: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned()
 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::common::{Running, finish, run, signal, start, start_as_job, wait_for};
+use crate::common::{
+    Running, drawn, finish, in_terminal, run, signal, start, start_as_job, start_telling, wait_for,
+};
 
 /// A search that ends in some hours: numbers with an even number of digits that read the same
 /// from both ends are divisible by 11.
@@ -103,6 +105,89 @@ fn ctrl_z_stops_all_of_it_and_it_goes_on() {
         let run = finish(child).expect_code(0);
         assert!(run.text().starts_with("3,000 tasks"), "{}", run.text());
     }
+}
+
+/// Waits until both workers of a run are at a task, and returns their processes.
+fn busy_workers(pid: u32) -> Vec<u32> {
+    let mut pids = Vec::new();
+    wait_for("two busy workers", || {
+        let seen = run(&["inspect", &pid.to_string(), "--json"]);
+        if seen.code != Some(0) {
+            return false;
+        }
+        let pool = &seen.json()["pools"][0];
+        let workers = pool["workers"].as_array().cloned().unwrap_or_default();
+        let busy = workers.iter().filter(|worker| worker["state"] == "running");
+        let busy = busy.filter_map(|worker| worker["pid"].as_u64()?.try_into().ok());
+        pids = busy.collect();
+        pids.len() == 2
+    });
+    pids
+}
+
+#[test]
+fn a_second_interrupt_kills_the_workers() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("stderr");
+    let stderr = fs::File::create(&path).expect("a file");
+    let args: Vec<&str> = ENDLESS.iter().copied().chain(["--workers", "2"]).collect();
+    let child = start_telling(&args, stderr);
+    // Those that have stopped see no flag, and no SIGTERM.
+    for worker in busy_workers(child.id()) {
+        signal(worker, "STOP");
+    }
+    // Both wait for it to go on, so that the second comes before the grace is over, however slow
+    // this machine is. Two of one kind would be one.
+    signal(child.id(), "STOP");
+    signal(child.id(), "INT");
+    signal(child.id(), "TERM");
+    signal(child.id(), "CONT");
+    let run = finish(child).expect_code(130);
+    let told = fs::read_to_string(&path).expect("it can be read");
+    let asked = told.find("interrupted: stopping; once more to kill the workers");
+    let killed = told.find("killed the workers\n");
+    assert!(asked.is_some() && asked < killed, "{told}");
+    let text = run.text();
+    assert!(text.contains("SIGKILL"), "{text}");
+    assert!(text.contains("Limit: the run was interrupted"), "{text}");
+}
+
+#[test]
+fn who_waits_for_the_end_is_told_for_what() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (file, pid) = (dir.path().join("drawn"), dir.path().join("pid"));
+    let shell = format!(
+        "stty cols 100; echo $$ > {}; TERM=xterm exec {} {} --workers 2",
+        pid.display(),
+        env!("CARGO_BIN_EXE_forkyard"),
+        ENDLESS.join(" ")
+    );
+    let Some(mut terminal) = in_terminal(&shell, &file) else {
+        return;
+    };
+    // Held open: its end would be the end of the terminal.
+    let keys = terminal.stdin.take();
+    let mut found = None;
+    wait_for("its process", || {
+        let text = fs::read_to_string(&pid).unwrap_or_default();
+        found = text.trim().parse().ok();
+        found.is_some()
+    });
+    let pid: u32 = found.expect("as it was found");
+    for worker in busy_workers(pid) {
+        signal(worker, "STOP");
+    }
+    signal(pid, "INT");
+    let mut status = None;
+    wait_for("its end", || {
+        status = terminal.try_wait().expect("it is our child");
+        status.is_some()
+    });
+    drop(keys);
+    assert_eq!(status.and_then(|status| status.code()), Some(130));
+    let text = drawn(&file);
+    let told = "ending: waiting for 2 workers at their tasks, one for ";
+    assert!(text.contains(told), "{text:?}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `inspect` shows what another run is doing, and disturbs it in nothing.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{Run, Running, finish, run, signal, start, start_telling, wait_for};
+use crate::common::{
+    Run, Running, drawn, finish, in_terminal, run, signal, start, start_telling, wait_for,
+};
 
 /// Tasks of a few milliseconds, for longer than any test takes.
 const LONG: [&str; 9] = [
@@ -153,28 +154,12 @@ fn what_is_not_there_is_said_by_name() {
 
 /// `--watch` under a terminal that `script` makes, of that width; what it drew goes to a file.
 fn watch(child: &Running, columns: u32, file: &std::path::Path) -> Option<std::process::Child> {
-    // Its options are those of util-linux; where there is another, or none, the terminal is left out.
-    let version = Command::new("script").arg("--version").output();
-    if !version.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("util-linux")) {
-        eprintln!("skipped: there is no `script` of util-linux here");
-        return None;
-    }
     let watch = format!(
         "stty cols {columns} rows 20; exec {} inspect {} --watch --interval 0.1",
         env!("CARGO_BIN_EXE_forkyard"),
         child.id()
     );
-    let mut script = Command::new("script");
-    script.args(["-qefc", &watch]).arg(file);
-    script
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    Some(script.spawn().expect("it can be started"))
-}
-
-fn drawn(file: &std::path::Path) -> String {
-    String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()
+    in_terminal(&watch, file)
 }
 
 /// Gives the screen back: out of the alternate one, with the cursor.

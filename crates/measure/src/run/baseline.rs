@@ -20,7 +20,7 @@ impl Runner<'_> {
         listener.start();
         let progress = Progress {
             enabled: self.options.progress,
-            label: label.to_owned(),
+            label: &|| label.to_owned(),
             total: None,
             done: &|| 0,
         };

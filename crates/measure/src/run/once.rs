@@ -7,7 +7,7 @@ use forkyard_workloads::{Outcome, Setting, Workload};
 
 use super::interrupt::{GRACE, Interrupts, Listener};
 use super::options::RunOptions;
-use super::progress::Progress;
+use super::progress::{Progress, waited_for};
 
 /// One run in a pool.
 pub(crate) struct PoolRun {
@@ -54,18 +54,29 @@ impl<'a> Runner<'a> {
         listener.start();
         let progress = Progress {
             enabled: self.options.progress,
-            label: label.to_owned(),
+            label: &|| label.to_owned(),
             total: self.workload.total_tasks(&self.setting()),
             done: &|| pool.tasks_done(),
         };
         let work_begins = Instant::now();
         let outcome = progress.during(|| self.workload.run_pool(&pool, &self.setting()));
         let work = work_begins.elapsed();
-        let report = if self.interrupts.is_interrupted() {
-            pool.abort(GRACE)
-        } else {
-            pool.close()
+        let watcher = pool.watcher();
+        let ending = Progress {
+            enabled: self.options.progress,
+            label: &|| {
+                watcher
+                    .stats()
+                    .as_ref()
+                    .map_or_else(|| "ending".to_owned(), waited_for)
+            },
+            total: None,
+            done: &|| 0,
         };
+        let report = ending.during(|| match self.interrupts.is_interrupted() {
+            true => pool.abort(GRACE),
+            false => pool.close(),
+        });
         let wall = begin.elapsed();
         self.interrupts.detach();
         listener.stop();

@@ -1,9 +1,10 @@
-//! A progress bar for people who wait longer than half a second.
+//! A progress bar for people who wait longer than half a second, for the work or for its end.
 
 use std::fmt::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use forkyard::{PoolStats, WorkerState};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A run shorter than this shows no bar.
@@ -16,8 +17,8 @@ const REFRESH: Duration = Duration::from_millis(100);
 pub(crate) struct Progress<'a> {
     /// Whether there is one at all.
     pub(crate) enabled: bool,
-    /// What is being done.
-    pub(crate) label: String,
+    /// What is being done now.
+    pub(crate) label: &'a (dyn Fn() -> String + Sync),
     /// Tasks in all; without it the bar only shows that something goes on.
     pub(crate) total: Option<u64>,
     /// Tasks done so far.
@@ -53,8 +54,8 @@ impl Progress<'_> {
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}, {elapsed}")),
         };
         bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar.set_message(self.label.clone());
         loop {
+            bar.set_message((self.label)());
             bar.set_position((self.done)());
             bar.tick();
             if ended.recv_timeout(REFRESH) != Err(RecvTimeoutError::Timeout) {
@@ -62,6 +63,47 @@ impl Progress<'_> {
             }
         }
         bar.finish_and_clear();
+    }
+}
+
+/// What a pool that ends waits for.
+pub(crate) fn waited_for(stats: &PoolStats) -> String {
+    let of = |state| {
+        stats
+            .workers
+            .iter()
+            .filter(move |worker| worker.state == state)
+    };
+    let mut parts = Vec::new();
+    let longest = of(WorkerState::Running)
+        .filter_map(|worker| worker.task_age)
+        .max();
+    if let Some(age) = longest {
+        let age = HumanDuration(age);
+        parts.push(match of(WorkerState::Running).count() {
+            1 => format!("a worker at its task for {age:#}"),
+            workers => format!("{workers} workers at their tasks, one for {age:#}"),
+        });
+    }
+    for (state, what) in [
+        (WorkerState::Starting, "to start"),
+        (WorkerState::Ending, "to leave"),
+    ] {
+        match of(state).count() {
+            0 => {}
+            1 => parts.push(format!("a worker {what}")),
+            workers => parts.push(format!("{workers} workers {what}")),
+        }
+    }
+    let queued = stats.workers.iter().map(|worker| worker.queued);
+    match queued.fold(stats.pending, u64::saturating_add) {
+        0 => {}
+        1 => parts.push("a message in line".to_owned()),
+        messages => parts.push(format!("{messages} messages in line")),
+    }
+    match parts.is_empty() {
+        true => "ending".to_owned(),
+        false => format!("ending: waiting for {}", parts.join(", ")),
     }
 }
 
@@ -82,18 +124,76 @@ fn left(state: &ProgressState, out: &mut dyn Write) {
 
 #[cfg(test)]
 mod tests {
+    use forkyard::{ArenaUse, PoolStage, Stages, StartMethod, Transport, WorkerStats};
+
     use super::*;
+
+    fn stats(states: &[WorkerState]) -> PoolStats {
+        let worker = |(worker, state)| WorkerStats {
+            worker,
+            generation: 0,
+            pid: None,
+            state,
+            task_age: None,
+            queued: 0,
+            tasks: 0,
+            tasks_per_second: 0.0,
+            bytes_in: 0,
+            bytes_out: 0,
+            age: Duration::ZERO,
+            stages: Stages::default(),
+            rss_bytes: None,
+        };
+        PoolStats {
+            segment: String::new(),
+            name: String::new(),
+            pid: 1,
+            start_method: StartMethod::Spawn,
+            transport: Transport::Shared,
+            stage: PoolStage::Closing,
+            uptime: Duration::ZERO,
+            tasks: 0,
+            pending: 0,
+            starts: 0,
+            deaths: 0,
+            arena: ArenaUse::default(),
+            workers: states.iter().copied().enumerate().map(worker).collect(),
+        }
+    }
 
     #[test]
     fn the_work_is_done_with_and_without_a_bar() {
         for enabled in [false, true] {
             let progress = Progress {
                 enabled,
-                label: "work".to_owned(),
+                label: &|| "work".to_owned(),
                 total: Some(1),
                 done: &|| 0,
             };
             assert_eq!(progress.during(|| 7), 7);
         }
+    }
+
+    #[test]
+    fn it_is_told_what_is_waited_for() {
+        let mut stats = stats(&[WorkerState::Gone; 4]);
+        assert_eq!(waited_for(&stats), "ending");
+        stats.workers[0].state = WorkerState::Ending;
+        assert_eq!(waited_for(&stats), "ending: waiting for a worker to leave");
+        stats.workers[1].state = WorkerState::Running;
+        stats.workers[1].task_age = Some(Duration::from_secs(7));
+        stats.workers[1].queued = 2;
+        assert_eq!(
+            waited_for(&stats),
+            "ending: waiting for a worker at its task for 7s, a worker to leave, 2 messages in line"
+        );
+        stats.workers[0].state = WorkerState::Running;
+        stats.workers[0].task_age = Some(Duration::from_secs(200));
+        stats.workers[1].queued = 0;
+        stats.pending = 1;
+        assert_eq!(
+            waited_for(&stats),
+            "ending: waiting for 2 workers at their tasks, one for 3m, a message in line"
+        );
     }
 }

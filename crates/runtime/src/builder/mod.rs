@@ -117,9 +117,14 @@ impl PoolBuilder {
         self
     }
 
-    /// How many items of a `map` travel in one message. Default: [`ChunkSize::Auto`].
-    pub fn chunk_size(mut self, chunk_size: ChunkSize) -> Self {
-        self.chunk_size = chunk_size;
+    /// How many items of a `map` travel in one message: a number, or [`ChunkSize::Auto`], which is
+    /// the default. When a worker dies, all items of the message that it was at are lost: with 1,
+    /// one.
+    ///
+    /// # Panics
+    /// When the number is 0.
+    pub fn chunk_size(mut self, chunk_size: impl Into<ChunkSize>) -> Self {
+        self.chunk_size = chunk_size.into();
         self
     }
 

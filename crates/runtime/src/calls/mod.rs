@@ -30,7 +30,7 @@ impl Pool {
     /// ```no_run
     /// # forkyard::init();
     /// let pool = forkyard::Pool::builder().build()?;
-    /// let squares = pool.task(|n: u64| n * n).chunk_size("100".parse()?).map(0..10_000);
+    /// let squares = pool.task(|n: u64| n * n).chunk_size(100).map(0..10_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn task<F: Copy + 'static>(&self, f: F) -> Task<'_, F> {
@@ -75,8 +75,11 @@ impl Pool {
     /// Runs `f` on every item and returns the results in the order of the items.
     ///
     /// `items` is read as workers get room, so that at most a bounded number is in memory.
-    /// An item that fails leaves the others alone: it has its own error. Once the pool is
-    /// aborted, no more items are taken from `items`; as many as it still promised by its
+    /// An item that fails leaves the others alone: it has its own error. A worker that dies takes
+    /// the message with it that it was at, and all items of that have the error: with a
+    /// [`chunk_size`](Task::chunk_size) of 1 that is one item, with chunks of automatic size it can
+    /// be thousands of short ones. With [`OnCrash::Retry`](crate::OnCrash::Retry), or a time limit,
+    /// items travel one by one. Once the pool is aborted, no more items are taken from `items`; as many as it still promised by its
     /// `size_hint` have an entry all the same.
     pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
     where
@@ -201,7 +204,10 @@ impl Pool {
     /// they lie: nothing is copied or sent. `f` is told the index of its part's first element, and
     /// what it returns is returned here, in the order of the parts.
     ///
-    /// A part whose task failed is in whatever state the task left it in. Returns only when no
+    /// A part whose task failed is in whatever state the task left it in. So it is never run again
+    /// on what a dead worker has half written: with [`OnCrash::Retry`](crate::OnCrash::Retry) each
+    /// part travels in a message of its own, so that one worker's death costs one part, which then
+    /// has [`TaskError::GaveUp`]. Returns only when no
     /// worker can write any more: when the pool is aborted, after its workers have ended.
     ///
     /// ```no_run
@@ -306,8 +312,7 @@ impl Pool {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let _ = f;
-        crate::first::run::<F, In, Out, I>(self, protocol, items)
+        self.task(f).first_with(protocol, items)
     }
 
     /// Whether `f` is true of any of the items. The first that is stops the rest, as in
@@ -337,12 +342,7 @@ impl Pool {
         In: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let _ = f;
-        let is_one = |search: &Search<'_>, item| {
-            let f = crate::trampoline::conjure::<F>();
-            f(search, item).then_some(())
-        };
-        Ok(self.first(is_one, items)?.found.is_some())
+        self.task(f).any(items)
     }
 
     /// Whether `f` is true of all of the items. The first of which it is false stops the rest. A
@@ -356,11 +356,6 @@ impl Pool {
         In: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let _ = f;
-        let is_not = |search: &Search<'_>, item| {
-            let f = crate::trampoline::conjure::<F>();
-            !f(search, item)
-        };
-        Ok(!self.any(is_not, items)?)
+        self.task(f).all(items)
     }
 }

@@ -15,11 +15,12 @@ use super::star::{self, StarFn};
 use super::with::{self, Loan};
 use crate::driver::Terms;
 use crate::error::TaskError;
+use crate::first::{self, First};
 use crate::handle::{Stamped, Timed, submit, timed_task};
 use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
-use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, trampoline};
+use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, Protocol, Search, trampoline};
 
 /// A function to be run in a pool, with settings of its own in place of the pool's; see
 /// [`Pool::task`]. It can be used any number of times.
@@ -58,8 +59,11 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
 
     /// How many items travel in one message. Default: the pool's
     /// [`chunk_size`](crate::PoolBuilder::chunk_size).
-    pub fn chunk_size(mut self, chunk_size: ChunkSize) -> Self {
-        self.chunk_size = chunk_size;
+    ///
+    /// # Panics
+    /// When it is 0.
+    pub fn chunk_size(mut self, chunk_size: impl Into<ChunkSize>) -> Self {
+        self.chunk_size = chunk_size.into();
         self
     }
 
@@ -210,7 +214,105 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         let lending = Lending::begin(self.pool.core(), data);
         let starts = (0..elements).step_by(len);
         let parts = starts.map(|start| lending.part::<T>(start..elements.min(start + len)));
-        self.collect(trampoline::offset_of(chunks::task::<F, T, Out>), parts)
+        let task = Self {
+            terms: self.terms.writing_in_place(),
+            ..*self
+        };
+        task.collect(trampoline::offset_of(chunks::task::<F, T, Out>), parts)
+    }
+
+    /// [`Pool::first`], [`any`](Self::any) and [`all`](Self::all) under this task's
+    /// [`timeout`](Self::timeout), [`grace`](Self::grace) and [`on_crash`](Self::on_crash). Items of a
+    /// search travel one by one, so that [`chunk_size`](Self::chunk_size) and
+    /// [`window`](Self::window) have no say.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use forkyard::{OnCrash, Search};
+    ///
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let find = |search: &Search<'_>, start: u64| {
+    ///     let mut check = search.checker();
+    ///     (start..start + 1_000_000).find(|n| !check.should_stop() && n % 999_983 == 0)
+    /// };
+    /// let patient = pool.task(find).on_crash(OnCrash::Retry { max: 2 });
+    /// let found = patient.first((0..8).map(|i| i * 1_000_000))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Pool::first`].
+    pub fn first<In, Out, I>(&self, items: I) -> Result<First<Out>, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> Option<Out>,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        self.first_with(Protocol::Claim, items)
+    }
+
+    /// [`Pool::first_with`].
+    ///
+    /// # Errors
+    /// As [`Pool::first`].
+    pub fn first_with<In, Out, I>(
+        &self,
+        protocol: Protocol,
+        items: I,
+    ) -> Result<First<Out>, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> Option<Out>,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        first::run::<F, In, Out, I>(self.pool, self.terms, protocol, items)
+    }
+
+    /// [`Pool::any`], with the settings that [`first`](Self::first) goes by.
+    ///
+    /// # Errors
+    /// As [`Pool::any`].
+    pub fn any<In, I>(&self, items: I) -> Result<bool, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> bool,
+        In: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let is_one = |search: &Search<'_>, item| {
+            let f = trampoline::conjure::<F>();
+            f(search, item).then_some(())
+        };
+        Ok(self.with(is_one).first(items)?.found.is_some())
+    }
+
+    /// [`Pool::all`], with the settings that [`first`](Self::first) goes by.
+    ///
+    /// # Errors
+    /// As [`Pool::all`].
+    pub fn all<In, I>(&self, items: I) -> Result<bool, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> bool,
+        In: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let is_not = |search: &Search<'_>, item| {
+            let f = trampoline::conjure::<F>();
+            (!f(search, item)).then_some(())
+        };
+        Ok(self.with(is_not).first(items)?.found.is_none())
+    }
+
+    /// Another function with the same settings.
+    fn with<G: Copy + 'static>(&self, f: G) -> Task<'p, G> {
+        Task {
+            chunk_size: self.chunk_size,
+            terms: self.terms,
+            window: self.window,
+            ..Task::new(self.pool, f)
+        }
     }
 
     /// The results of all items, in their order.

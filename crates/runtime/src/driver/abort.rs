@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::careful::NOBODY;
 use super::link::Remains;
 use super::{Core, Driver, PoolPhase};
 use crate::error::TaskError;
 use crate::life::Event;
 use crate::parcel::Ready;
+use crate::report::CutShort;
 use crate::trace;
 
 impl Driver {
@@ -24,7 +26,9 @@ impl Driver {
             seat.stop = None; // all are stopped now
             core.control.page(seat.index).stops.flag.raise_for_ever();
         }
+        let mut cut = CutShort::default();
         for Ready { ticket, .. } in std::mem::take(&mut self.pending) {
+            cut.waiting += u64::from(ticket.items);
             self.refuse(ticket, TaskError::Aborted);
         }
         for index in 0..self.seats.len() {
@@ -34,10 +38,20 @@ impl Driver {
                     Remains::Running
                 );
             self.seats[index].cut_short = runs;
+            // It is at the oldest, if at any.
+            let mut is_at_it = runs;
             while let Some(lost) = self.seats[index].in_flight.pop_front() {
+                let of = match std::mem::take(&mut is_at_it) {
+                    true => &mut cut.running,
+                    false => &mut cut.waiting,
+                };
+                if lost.ticket.batch != NOBODY {
+                    *of += u64::from(lost.ticket.items);
+                }
                 self.refuse(lost.ticket, TaskError::Aborted);
             }
         }
+        self.cut_short = Some(cut);
         self.tell(core, Event::Abort);
         self.note_change(core);
         trace::aborted(core, grace);

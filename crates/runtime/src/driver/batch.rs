@@ -9,6 +9,8 @@ use crate::parcel::{Parcel, Ticket};
 /// The tasks of one `submit`, `map` or `first`.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// Of all batches of the pool: its key is another's when it is gone.
+    pub(super) serial: u64,
     /// What its messages run.
     pub(super) entry: u64,
     pub(super) terms: Terms,

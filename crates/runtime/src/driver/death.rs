@@ -49,13 +49,8 @@ impl Driver {
         };
         trace::worker_ended(core, &death, was == SeatPhase::Ending);
         let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;
-        self.rows.push(timings::of_reaped(
-            core,
-            &self.seats[index],
-            exit,
-            now_ns(),
-            running,
-        ));
+        let row = timings::of_reaped(core, &self.seats[index], exit, now_ns(), running);
+        self.past.add(row);
         self.note_gone(core, index);
         let owner = self.seats[index].owner;
         let header = core.control.header();
@@ -115,7 +110,7 @@ impl Driver {
         if was.is_at_work() {
             let stop = self.seats[index].stop.as_ref();
             if !stop.is_some_and(Stopping::kills) {
-                self.deaths.push(death);
+                self.past.add_death(death);
             }
         } else if was == SeatPhase::Starting {
             trace::start_failed(core, &self.seats[index], &failure);

@@ -174,7 +174,7 @@ impl Driver {
         if !self.all_gone() || self.phase == PoolPhase::Aborted {
             return None;
         }
-        Some(match (&self.start_failure, self.deaths.first()) {
+        Some(match (&self.start_failure, self.past.first_death()) {
             (Some(failure), _) => TaskError::NoWorkers(failure.to_string().into()),
             (None, Some(first)) => TaskError::NoWorkers(first.to_string().into()),
             (None, None) => TaskError::Closed,

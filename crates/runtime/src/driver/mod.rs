@@ -17,7 +17,7 @@
 //! stands in a pipe behind a long one),
 //! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
 //! `collect` (taking), `lifecycle` (around the machine of `life`), `starting`, `death` and `failure` (when a worker is
-//! gone), `abort`, `batch` (what belongs together), `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
+//! gone), `past` (what is kept of it), `abort`, `batch` (what belongs together), `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
 //! `elsewhere` (driving in the background).
 
 mod abort;
@@ -33,6 +33,7 @@ mod feeder;
 mod lifecycle;
 mod link;
 mod locked;
+mod past;
 mod pipe;
 mod retry;
 mod seat;
@@ -65,6 +66,7 @@ pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use lifecycle::TERM_TO_KILL;
 pub(crate) use link::Link;
 pub(crate) use locked::{Locked, Notices, never_tell_here, tell_in_turn};
+use past::Past;
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::Seat;
 pub use suspend::suspend;
@@ -75,15 +77,15 @@ pub(crate) use watch::{Group, Watcher};
 use crate::arena::RawArena;
 use crate::builder::Options;
 use crate::bulk::Bulk;
-use crate::error::{TaskError, WorkerDeath};
+use crate::error::TaskError;
 use crate::life::Life;
 pub(crate) use crate::life::{PoolPhase, SeatPhase};
 use crate::mapped::PoolMemory;
 use crate::parcel::{Ready, Ticket};
+use crate::report::CutShort;
 use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
-use crate::timings::ProcessTimings;
 use crate::witness::Witness;
 use suspend::Pause;
 
@@ -130,10 +132,11 @@ pub(crate) struct Driver {
     life: Life,
     pub(crate) seats: Vec<Seat>,
     pub(crate) batches: Slab<Batch>,
+    /// Batches that were opened, in all.
+    opened: u64,
     pub(crate) pending: VecDeque<Ready>,
-    /// Timings of processes that are gone.
-    pub(crate) rows: Vec<ProcessTimings>,
-    pub(crate) deaths: Vec<WorkerDeath>,
+    /// Processes that are gone.
+    pub(crate) past: Past,
     /// Messages that workers have finished, in all.
     finished: u64,
     pub(crate) start_failure: Option<StartFailure>,
@@ -145,6 +148,10 @@ pub(crate) struct Driver {
     next_look: Option<Instant>,
     /// How long an abort waits for workers before SIGTERM.
     grace: Duration,
+    /// What an abort has left undone.
+    pub(crate) cut_short: Option<CutShort>,
+    /// The pool's report is made, and nothing of it is left to be seen.
+    pub(crate) has_ended: bool,
     /// All workers were ready once: from now on those with nothing to do may be let go.
     pub(crate) is_built: bool,
     spin: SpinBudget,
@@ -220,15 +227,17 @@ impl Core {
                 life: Life::new(seats.len(), options.rules()),
                 seats,
                 batches: Slab::new(),
+                opened: 0,
                 pending: VecDeque::new(),
-                rows: Vec::new(),
-                deaths: Vec::new(),
+                past: Past::default(),
                 finished: 0,
                 start_failure: None,
                 to_start: None,
                 starter_is_to_die: false,
                 next_look: None,
                 grace: Duration::ZERO,
+                cut_short: None,
+                has_ended: false,
                 is_built: false,
                 spin: SpinBudget::new(cores, crate::worker::MOST_SPIN_TURNS),
                 leading: false,
@@ -308,7 +317,9 @@ impl Driver {
     /// Opens a batch.
     pub(crate) fn open_batch(&mut self, entry: u64, terms: Terms) -> u32 {
         self.has_terms |= terms.one_by_one();
+        self.opened += 1;
         let batch = Batch {
+            serial: self.opened,
             entry,
             terms,
             replies: self.spare.pop().unwrap_or_default(),
@@ -316,6 +327,11 @@ impl Driver {
         };
         // A slab key is an index into memory: it stays far below 2^32.
         self.batches.insert(batch) as u32
+    }
+
+    /// The number of the batch that has that key.
+    pub(crate) fn serial_of(&self, key: u32) -> Option<u64> {
+        self.batches.get(key as usize).map(|batch| batch.serial)
     }
 
     /// The batch's messages are of a search.

@@ -16,7 +16,8 @@ impl Driver {
         death: &WorkerDeath,
     ) -> Result<Ready, TaskError> {
         let batch = self.batches.get(ticket.batch as usize);
-        let most = batch.map_or(0, |batch| batch.terms.retries());
+        let terms = batch.map(|batch| batch.terms).unwrap_or_default();
+        let most = terms.retries();
         if most == 0 {
             return Err(TaskError::WorkerDied(Box::new(death.clone())));
         }
@@ -28,6 +29,9 @@ impl Driver {
         };
         if extra.earlier.len() > most as usize {
             return give_up(&mut extra.earlier, NotRetried::Spent);
+        }
+        if terms.in_place {
+            return give_up(&mut extra.earlier, NotRetried::ArgumentLost);
         }
         let moved = |attached: &Attached| !matches!(attached, Attached::Shared(_));
         if extra.attached.iter().any(moved) {

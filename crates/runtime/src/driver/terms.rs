@@ -13,6 +13,8 @@ pub(crate) struct Terms {
     /// From asking a task to stop until its process is told to end.
     pub(crate) grace: Duration,
     pub(crate) on_crash: OnCrash,
+    /// A task changes its argument where it lies, so that it cannot be run again.
+    pub(crate) in_place: bool,
 }
 
 impl Default for Terms {
@@ -21,6 +23,7 @@ impl Default for Terms {
             timeout: None,
             grace: Duration::from_secs(1),
             on_crash: OnCrash::Fail,
+            in_place: false,
         }
     }
 }
@@ -31,6 +34,14 @@ impl Terms {
         match self.on_crash {
             OnCrash::Fail => 0,
             OnCrash::Retry { max } => max,
+        }
+    }
+
+    /// The same for tasks that change their arguments where they lie.
+    pub(crate) fn writing_in_place(self) -> Self {
+        Self {
+            in_place: true,
+            ..self
         }
     }
 

@@ -31,7 +31,8 @@ impl<Out> fmt::Debug for AsCompleted<Out> {
 /// input (counted from zero). The handles may be of several pools.
 ///
 /// Iterating waits for the next one; [`next_timeout`](AsCompleted::next_timeout) waits for so long
-/// at most. Dropped before its end, it throws away what is left, as dropping the handles does.
+/// at most. What is not wanted any more is [cancelled](AsCompleted::cancel_rest), or thrown away when
+/// this is dropped before its end, as by dropping the handles.
 ///
 /// ```no_run
 /// # forkyard::init();
@@ -53,6 +54,26 @@ pub fn as_completed<Out>(handles: impl IntoIterator<Item = Handle<Out>>) -> AsCo
         left: handles.len(),
         handles,
         watch,
+    }
+}
+
+impl<Out> AsCompleted<Out> {
+    /// [Cancels](Handle::cancel) every task whose result was not returned yet; how many had none.
+    /// These go on to be returned, with [`TaskError::Cancelled`], and what had its result with that.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let seeds = 0..8_u64;
+    /// let tries = seeds.map(|seed| pool.submit(|seed: u64| (seed % 3 == 2).then_some(seed), seed));
+    /// let mut tries = forkyard::as_completed(tries);
+    /// let found = tries.find_map(|(_, result)| result.ok().flatten());
+    /// tries.cancel_rest();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_rest(&self) -> usize {
+        let rest = self.handles.iter().flatten();
+        rest.filter(|handle| handle.cancel()).count()
     }
 }
 

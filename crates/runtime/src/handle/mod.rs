@@ -1,5 +1,6 @@
 //! One submitted task, as its submitter holds it.
 
+mod cancel;
 mod completed;
 mod timed;
 
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::Transport;
 use crate::arena::Unpacking;
 use crate::chunk::encode_error;
-use crate::driver::{Cancelled, Core, Patience, Reply, Terms, Watcher, Whereabouts, tell_in_turn};
+use crate::driver::{Core, Patience, Reply, Terms, Watcher, Whereabouts, tell_in_turn};
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
@@ -27,6 +28,7 @@ use crate::reply::Decoder;
 use crate::sink::{PutError, Sink};
 use crate::time::after;
 
+pub use cancel::CancelHandle;
 pub use completed::{AsCompleted, Done, WaitFor, as_completed, wait};
 pub(crate) use timed::{Stamped, timed_task};
 pub use timed::{TaskTimings, Timed};
@@ -35,8 +37,12 @@ pub use timed::{TaskTimings, Timed};
 ///
 /// It can be waited for ([`join`](Self::join)), asked ([`try_join`](Self::try_join)), handed to a
 /// function ([`on_done`](Self::on_done)), awaited in any executor (it is a [`Future`]), and waited
-/// for together with others ([`as_completed`], [`wait`]). Dropping it lets the task run and throws
-/// its result away.
+/// for together with others ([`as_completed`], [`wait`]).
+///
+/// Dropping it does not cancel the task, which runs, and whose result is thrown away. What is not
+/// wanted any more is [cancelled](Self::cancel), also while somebody waits for it
+/// ([`cancel_handle`](Self::cancel_handle)), or when its handle is dropped, if it was asked for
+/// ([`cancel_on_drop`](Self::cancel_on_drop)).
 ///
 /// ```no_run
 /// # forkyard::init();
@@ -52,6 +58,8 @@ pub use timed::{TaskTimings, Timed};
 pub struct Handle<Out> {
     core: Arc<Core>,
     state: State,
+    /// Its end is the task's.
+    cancels: bool,
     of: PhantomData<fn() -> Out>,
 }
 
@@ -106,6 +114,7 @@ pub(crate) fn submit<In: Serialize, Out>(
     Handle {
         core: Arc::clone(core),
         state,
+        cancels: false,
         of: PhantomData,
     }
 }
@@ -265,26 +274,6 @@ impl<Out: DeserializeOwned> Handle<Out> {
         decode(&self.core, reply)
     }
 
-    /// Ends the task, if it has not ended: one that waits never runs, one that runs is asked to
-    /// stop ([`Context::is_stopped`](crate::Context::is_stopped)), and its process is ended when
-    /// it does not within its [grace](crate::PoolBuilder::task_grace). Then the result is
-    /// [`TaskError::Cancelled`]. Returns `false` when there was a result already, which stays.
-    ///
-    /// Does not wait. A task that runs may come to its end before it is asked; its result is then
-    /// dropped all the same.
-    pub fn cancel(&mut self) -> bool {
-        let State::Sent(batch) = self.state else {
-            return false;
-        };
-        let mut driver = self.core.lock();
-        let met = driver.cancel(&self.core, batch);
-        driver.feed(&self.core);
-        Core::ensure_fed(&self.core, &mut driver);
-        drop(driver);
-        self.core.ring();
-        met != Cancelled::Done
-    }
-
     /// Whether a worker is at the task now.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -356,6 +345,9 @@ impl<Out> Drop for Handle<Out> {
         if let State::Sent(batch) = self.state
             && self.core.is_ours()
         {
+            if self.cancels {
+                self.cancel();
+            }
             self.core.lock().close_batch(batch);
         }
     }

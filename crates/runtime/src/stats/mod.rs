@@ -22,7 +22,7 @@ use crate::{Stages, StartMethod, Transport};
 
 pub use dump::dump_stats_on;
 pub(crate) use notes::introduce;
-pub(crate) use read::{Clock, method_of, of_core, of_onlooker};
+pub(crate) use read::{Clock, method_of, now, of_core, of_onlooker};
 
 /// A pool at one moment; from [`Pool::stats`](crate::Pool::stats), or, in another process, from
 /// [`inspect::attach`](crate::inspect::attach).

@@ -73,16 +73,14 @@ impl Driver {
         let asked_for =
             |seat: &crate::driver::Seat| seat.generation as usize + usize::from(seat.started);
         note(&about.starts, self.seats.iter().map(asked_for).sum());
-        note(&about.deaths, self.deaths.len());
+        about.deaths.store(self.past.died(), Ordering::Relaxed);
         self.note_pending(core);
     }
 
-    /// A process is gone; its row of timings is the last.
+    /// A process is gone, and its timings are noted.
     pub(crate) fn note_gone(&self, core: &Core, index: usize) {
         let gone = &core.control.header().about.tasks_gone;
-        let tasks = self.rows.last().map_or(0, |row| row.tasks);
-        let sum = gone.load(Ordering::Relaxed).saturating_add(tasks);
-        gone.store(sum, Ordering::Relaxed);
+        gone.store(self.past.tasks(), Ordering::Relaxed);
         self.note_empty(core, index);
     }
 

@@ -81,8 +81,14 @@ impl Clock {
     }
 }
 
-/// A pool of this process. Takes no lock; where the driver can be asked, ask
-/// [`Pool::stats`](crate::Pool::stats).
+/// A pool of this process, with what its driver knows.
+pub(crate) fn now(core: &Core) -> PoolStats {
+    let mut stats = of_core(core);
+    stats.correct(core);
+    stats
+}
+
+/// The same without asking the driver: takes no lock.
 pub(crate) fn of_core(core: &Core) -> PoolStats {
     let control = &core.control;
     let workers = (0..control.shape().workers as usize).map(|index| control.look_at(index));
@@ -244,10 +250,10 @@ impl WorkerStats {
 
 impl PoolStats {
     /// Puts what the supervisor itself knows in the place of what stands in the segment.
-    pub(crate) fn correct(&mut self, core: &Core) {
+    fn correct(&mut self, core: &Core) {
         let driver = core.lock();
         self.pending = driver.pending.len() as u64;
-        self.deaths = driver.deaths.len() as u64;
+        self.deaths = driver.past.died();
         for (seat, worker) in driver.seats.iter().zip(&mut self.workers) {
             if !seat.is_occupied() {
                 continue;

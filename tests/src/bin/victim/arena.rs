@@ -285,7 +285,7 @@ impl<'de> Deserialize<'de> for Several {
 /// A value that somebody keeps does not move; the keeper's is as it was.
 fn still_held(setup: &Setup) {
     let pool = setup.builder().workers(1);
-    let pool = pool.chunk_size("1".parse().expect("a chunk size"));
+    let pool = pool.chunk_size(1);
     let pool = pool.build().expect("a pool");
     let block = || Several(Arc::new(pool.arena().alloc_zeroed(500).expect("a block")));
     let task = |several: Several| several.0.len();
@@ -321,7 +321,7 @@ fn still_held(setup: &Setup) {
 /// some the slot, some neither. Each sum comes back, and so does all memory.
 fn side_by_side(setup: &Setup) {
     let pool = setup.builder().workers(2);
-    let pool = pool.chunk_size("1".parse().expect("a chunk size"));
+    let pool = pool.chunk_size(1);
     let pool = pool.build().expect("a pool");
     let own = || {
         let mut values = pool.arena().alloc_zeroed::<u64>(50).expect("a block");

@@ -9,6 +9,7 @@ mod calls;
 #[cfg(debug_assertions)]
 mod crash;
 mod death;
+mod ending;
 mod inspect;
 mod leaks;
 mod lifecycle;
@@ -54,6 +55,7 @@ fn main() {
         #[cfg(debug_assertions)]
         crash::SCENARIOS,
         death::SCENARIOS,
+        ending::SCENARIOS,
         inspect::SCENARIOS,
         leaks::SCENARIOS,
         lifecycle::SCENARIOS,

@@ -21,6 +21,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("nested/values", values),
     ("nested/global", global),
     ("nested/global-in-tasks", global_in_tasks),
+    ("nested/global-built", global_built),
+    ("nested/global-built-late", global_built_late),
     ("nested/preload", preload),
     ("nested/preload-fails", preload_fails),
     ("nested/cpus", cpus),
@@ -182,6 +184,33 @@ fn global(_: &Setup) {
     assert_eq!(there, std::ptr::from_ref(pool) as usize);
     // In the middle of a task, and nobody closes it: the test looks that nothing is left.
     let _running = pool.submit(|()| gate::wait("never said"), ());
+}
+
+/// The global pool as the program says, once, before it is asked for.
+fn global_built(setup: &Setup) {
+    let missing = setup.builder().workers(0).build_global();
+    assert!(missing.is_err(), "and it can be tried again");
+    let built = setup.builder().workers(3).name("all of us").build_global();
+    let pool = built.expect("a pool");
+    assert_eq!((pool.workers(), pool.name()), (3, Some("all of us")));
+    assert!(std::ptr::eq(pool, Pool::global()));
+    works(pool);
+    let again = setup.builder().build_global();
+    assert!(matches!(again, Err(BuildError::GlobalExists)), "{again:?}");
+    // Workers that were forked as it was being built have one of their own, too.
+    let square = |n: u64| Pool::global().submit(|n: u64| n * n, n).join().ok();
+    assert_eq!(pool.submit(square, 5).join(), Ok(Some(25)));
+    works(pool);
+}
+
+/// Who was asked for is there.
+fn global_built_late(setup: &Setup) {
+    works(Pool::global());
+    // Not forked: this process has threads now.
+    let late = Pool::builder().transport(setup.transport).build_global();
+    let error = late.expect_err("it exists").to_string();
+    assert!(error.contains("before the first Pool::global()"), "{error}");
+    works(Pool::global());
 }
 
 /// In a task it is a pool of that worker's own.

@@ -1,6 +1,8 @@
 //! First found wins.
 
-use forkyard::{CheckEvery, Protocol, Search, TaskError};
+use std::time::Duration;
+
+use forkyard::{CheckEvery, OnCrash, Protocol, Search, TaskError};
 
 use serde_bytes::ByteBuf;
 use tests::patience::{LIVENESS, until};
@@ -22,6 +24,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("search/unchecked", unchecked),
     ("search/within", within),
     ("search/endless", endless),
+    ("search/of-a-task", of_a_task),
 ];
 
 /// All find at once; one wins.
@@ -38,6 +41,50 @@ fn one_winner(setup: &Setup) {
             assert!(found.worker < 3);
         }
     }
+    works(&pool);
+}
+
+/// A task's own settings hold for its searches, and the pool's do for others.
+fn of_a_task(setup: &Setup) {
+    const SHORT: Duration = Duration::from_millis(30);
+    let pool = setup.builder().workers(2).task_grace(SHORT);
+    let pool = pool.build().expect("a pool");
+    let dies_once = |_: &Search<'_>, (name, n): (String, u64)| {
+        if n == 3 && gate::arrive(&name) == 0 {
+            kill_myself();
+        }
+        (n == 3).then_some(n)
+    };
+    let items = |name: &str| (0..5).map(|n| (name.to_owned(), n)).collect::<Vec<_>>();
+    let again = OnCrash::Retry { max: 1 };
+    let task = pool.task(dies_once).chunk_size(100).on_crash(again);
+    for protocol in [Protocol::Claim, Protocol::Lock] {
+        let name = format!("retried by {protocol:?}");
+        let first = task.first_with(protocol, items(&name)).expect("a search");
+        assert_eq!(first.found.map(|found| found.value), Some(3));
+        assert_eq!(gate::arrived(&name), 2);
+    }
+    let dead = pool.first(dies_once, items("not retried"));
+    assert!(matches!(dead, Err(TaskError::WorkerDied(_))), "{dead:?}");
+
+    let is_there = |_: &Search<'_>, (name, n): (String, u64)| {
+        if n == 3 && gate::arrive(&name) == 0 {
+            kill_myself();
+        }
+        n < 4
+    };
+    let task = pool.task(is_there).on_crash(again);
+    assert_eq!(task.any(items("any")), Ok(true));
+    assert_eq!(task.all(items("all")), Ok(false));
+    assert_eq!(task.all(items("all of four").drain(..4)), Ok(true));
+    assert_eq!(gate::arrived("all of four"), 2);
+    let none = |_: &Search<'_>, n: u64| n > 9;
+    assert_eq!(pool.task(none).any(0..9), Ok(false));
+    assert_eq!(pool.task(none).all(10..99), Ok(true));
+
+    let endless = |_: &Search<'_>, _: u64| -> Option<u64> { crate::setup::for_ever() };
+    let over = pool.task(endless).timeout(SHORT).grace(SHORT).first(0..1);
+    assert!(matches!(over, Err(TaskError::TimedOut(_))), "{over:?}");
     works(&pool);
 }
 

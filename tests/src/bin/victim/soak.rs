@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use forkyard::TaskError;
+use forkyard::{Pool, Report, TaskError, WorkerState, WorkerStderr};
 use tests::census;
 use tests::patience::{LIVENESS, until};
 
 use crate::Scenario;
 use crate::setup::{Setup, holdings, kill_myself, works};
 
-pub(crate) const SCENARIOS: &[Scenario] = &[("soak/starts", starts)];
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("soak/starts", starts),
+    ("soak/starts-of-one", starts_of_one),
+];
 
 /// Processes that are killed at their work in each pool; their replacements are starts too.
 const DEATHS: usize = 30;
@@ -70,4 +73,84 @@ fn starts(setup: &Setup) {
     let left = census::tagged(&format!("FY_TEST_TAG={tag}"));
     assert_eq!(left, [std::process::id().cast_signed()]);
     println!("{started} starts in {pools} pools, {grown} bytes more, {after:?}");
+}
+
+/// Last words in a run that is long: as many as are kept.
+const LAST_WORDS: usize = 2048;
+
+/// Dies with so many last words.
+fn die_talking(words: usize) -> u64 {
+    eprint!("{}", "x".repeat(words));
+    kill_myself()
+}
+
+/// Of four tasks three take their workers with them, and one is the last of its worker.
+fn four_starts(pool: &Pool, number: u64, words: usize) {
+    let dying = [words; 3].map(|words| pool.submit(die_talking, words));
+    assert_eq!(pool.submit(|n: u64| n, number).join(), Ok(number));
+    for handle in dying {
+        let ended = handle.join();
+        assert!(matches!(ended, Err(TaskError::WorkerDied(_))), "{ended:?}");
+    }
+}
+
+/// Waits until the last replacements have come.
+fn all_are_up(pool: &Pool) {
+    let waits = |state| matches!(state, WorkerState::Idle | WorkerState::Spinning);
+    until("all are up", LIVENESS, || {
+        let stats = pool.stats();
+        stats
+            .workers
+            .iter()
+            .all(|worker| waits(worker.state))
+            .then_some(())
+    });
+}
+
+/// Thousands of workers in one pool, which keeps of those that are gone no more than it says.
+fn starts_of_one(setup: &Setup) {
+    let wanted = setup.number();
+    let pool = setup.builder().workers(4).max_tasks_per_child(1);
+    let pool = pool.stderr(WorkerStderr::Tail).build().expect("a pool");
+    // Whoever runs the tests is not to read that much.
+    let words = if wanted < 10_000 { 0 } else { LAST_WORDS };
+    let mut rounds = 0;
+    let mut run_to = |limit: u64| {
+        while pool.stats().starts < limit {
+            four_starts(&pool, rounds, words);
+            rounds += 1;
+        }
+    };
+    run_to(wanted * 2 / 5);
+    all_are_up(&pool);
+    let (before, memory) = (holdings(), census::resident_bytes());
+    run_to(wanted);
+    all_are_up(&pool);
+    until("what has ended is gone", LIVENESS, || {
+        holdings().fits(before).then_some(())
+    });
+    let grown = census::resident_bytes().saturating_sub(memory);
+    assert!(grown <= SLACK_BYTES, "{grown} bytes more");
+    assert_eq!(pool.tasks_done(), rounds);
+    let stats = pool.stats();
+    assert_eq!((stats.tasks, stats.deaths), (rounds, 3 * rounds));
+    let report = pool.close();
+    counts_all(&report, rounds, wanted);
+    println!("{} starts in one pool, {grown} bytes more", report.starts());
+}
+
+/// The report lists some and counts all.
+fn counts_all(report: &Report, rounds: u64, wanted: u64) {
+    assert_eq!((report.tasks(), report.died()), (rounds, 3 * rounds));
+    assert!(report.starts() >= wanted && report.starts() <= wanted + 12);
+    assert_eq!((report.processes.len(), report.deaths.len()), (1024, 256));
+    assert_eq!(report.deaths[0].generation, 0);
+    let generations = report.processes.iter().map(|row| row.generation);
+    let last = u64::from(generations.max().unwrap_or_default());
+    assert!(4 * last >= report.starts() - 4, "the last ones are listed");
+    let unlisted = report.unlisted;
+    assert_eq!(unlisted.processes, report.starts() - 1024);
+    assert!(unlisted.wall > Duration::ZERO && unlisted.stages.sum() > Duration::ZERO);
+    assert!(unlisted.cpu_user + unlisted.cpu_system > Duration::ZERO);
+    assert!(unlisted.peak_rss_bytes > 100_000);
 }

@@ -108,10 +108,7 @@ pub(super) fn imap_timeout(setup: &Setup) {
         gate::wait(&format!("item-{n}"));
         n
     };
-    let mut results = pool
-        .task(task)
-        .chunk_size("1".parse().expect("a size"))
-        .imap(0..4_u64);
+    let mut results = pool.task(task).chunk_size(1).imap(0..4_u64);
     for n in 0..4 {
         assert_eq!(
             results.next_timeout(Duration::from_millis(5)),
@@ -149,8 +146,7 @@ pub(super) fn imap_errors(setup: &Setup) {
         30 => kill_myself(),
         n => n,
     };
-    let one = "1".parse().expect("a size");
-    let results: Vec<_> = pool.task(task).chunk_size(one).imap(0..60_u64).collect();
+    let results: Vec<_> = pool.task(task).chunk_size(1).imap(0..60_u64).collect();
     for (n, result) in results.into_iter().enumerate() {
         match n {
             7 => assert!(matches!(result, Err(TaskError::Panicked(_)))),

@@ -33,6 +33,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/reduce-fails", items::reduce_fails),
     ("calls/parts", parts::parts),
     ("calls/parts-fail", parts::parts_fail),
+    ("calls/parts-retried-never", parts::parts_retried_never),
     ("calls/parts-aborted", parts::parts_aborted),
     ("calls/chains", review::chains),
     ("calls/ended-by-callback", review::ended_by_callback),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkyard::TaskError;
+use forkyard::{NotRetried, OnCrash, TaskError};
 use tests::gate;
 use tests::patience::{LIVENESS, until};
 
@@ -44,13 +44,12 @@ pub(super) fn parts(setup: &Setup) {
 pub(super) fn parts_fail(setup: &Setup) {
     let pool = setup.pool(2);
     let mut data = pool.arena().alloc_zeroed::<u8>(100).expect("memory");
-    let one = "1".parse().expect("a size");
     let task = pool.task(|start: usize, part: &mut [u8]| match start {
         20 => panic!("on purpose"),
         50 => kill_myself(),
         _ => part.fill(1),
     });
-    let done = task.chunk_size(one).for_each_chunk_mut(&mut data, 10);
+    let done = task.chunk_size(1).for_each_chunk_mut(&mut data, 10);
     for (at, result) in done.into_iter().enumerate() {
         match at {
             2 => assert!(matches!(result, Err(TaskError::Panicked(_)))),
@@ -65,6 +64,39 @@ pub(super) fn parts_fail(setup: &Setup) {
     let sum = pool.submit(|data: forkyard::Owned<[u8]>| data.len(), data);
     assert_eq!(sum.join(), Ok(100));
     works(&pool);
+}
+
+/// A part that was half written is not run again, whatever is said of crashes; it costs no other.
+pub(super) fn parts_retried_never(setup: &Setup) {
+    let again = OnCrash::Retry { max: 3 };
+    let pool = setup.builder().workers(2).on_crash(again);
+    let pool = pool.build().expect("a pool");
+    let mut data = pool.arena().alloc_zeroed::<u8>(100).expect("memory");
+    let add = |start: usize, part: &mut [u8]| {
+        for (i, n) in part.iter_mut().enumerate() {
+            if (start, i) == (50, 5) {
+                kill_myself();
+            }
+            *n += 1;
+        }
+    };
+    for (at, result) in (0..).zip(pool.for_each_chunk_mut(&mut data, 10, add)) {
+        match result {
+            Err(TaskError::GaveUp(gave_up)) if at == 5 => {
+                let why = (gave_up.why, gave_up.deaths.len());
+                assert_eq!(why, (NotRetried::ArgumentLost, 1));
+            }
+            other => assert_eq!((at == 5, other), (false, Ok(()))),
+        }
+    }
+    let written = |at: usize| u8::from(!(55..60).contains(&at));
+    assert!(
+        (0..100).all(|at| data[at] == written(at)),
+        "{:?}",
+        &data[..]
+    );
+    works(&pool);
+    assert_eq!(pool.close().died(), 1);
 }
 
 /// After an abort it returns when no worker can write any more.

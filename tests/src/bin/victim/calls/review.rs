@@ -10,7 +10,8 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use forkyard::{
-    AsCompleted, Done, Handle, Imap, ImapUnordered, Pool, TaskError, TaskTimings, Timed, WaitFor,
+    AsCompleted, ChunkSize, Done, Handle, Imap, ImapUnordered, Pool, TaskError, TaskTimings, Timed,
+    WaitFor,
 };
 use tests::gate;
 use tests::patience::{LIVENESS, until};
@@ -211,7 +212,7 @@ pub(super) fn iterator_panics(setup: &Setup) {
             let items = (0_u64..).inspect(move |n| assert_ne!(*n, at, "on purpose"));
             let task = pool
                 .task(|n: u64| n * n)
-                .chunk_size(chunk.parse().expect("a size"));
+                .chunk_size(chunk.parse::<ChunkSize>().expect("a size"));
             let mut squares = task.imap(items);
             let mut came = 0;
             let mut panics = 0;
@@ -249,7 +250,9 @@ pub(super) fn neighbours(setup: &Setup) {
         (left.0, right.1)
     };
     for chunk in ["1", "3", "auto"] {
-        let task = pool.task(run).chunk_size(chunk.parse().expect("a size"));
+        let task = pool
+            .task(run)
+            .chunk_size(chunk.parse::<ChunkSize>().expect("a size"));
         for count in [1, 2, 10, 5_000] {
             assert_eq!(task.reduce(join, 0..count), Ok(Some((0, count - 1))));
         }

@@ -68,7 +68,7 @@ pub(super) fn large(setup: &Setup) {
         gate::arrive("large ran");
         bytes.len()
     };
-    let mut handles: Vec<_> = (0..6)
+    let handles: Vec<_> = (0..6)
         .map(|_| pool.submit(task, ByteBuf::from(vec![7; 3 << 20])))
         .collect();
     for n in [0, 1, 4] {
@@ -96,14 +96,14 @@ pub(super) fn running(setup: &Setup) {
     let pool = polite.build().expect("a pool");
     let pid = pool.submit(my_pid, ()).join();
     for how in POLITE {
-        let mut handle = pool.submit(behave, how.to_owned());
+        let handle = pool.submit(behave, how.to_owned());
         gate::wait(how);
         assert!(handle.is_running());
         assert!(handle.cancel());
         assert_eq!(handle.join(), Err(TaskError::Cancelled), "{how}");
         assert_eq!(pool.submit(my_pid, ()).join(), pid, "{how}");
     }
-    let mut done = pool.submit(my_pid, ());
+    let done = pool.submit(my_pid, ());
     until("its end", LIVENESS, || done.is_done().then_some(()));
     assert!(!done.cancel());
     assert_eq!(done.join(), pid);
@@ -113,7 +113,7 @@ pub(super) fn running(setup: &Setup) {
     let pool = pool.build().expect("a pool");
     for how in RUDE {
         let rude = format!("{how}-rude");
-        let mut handle = pool.submit(behave, how.to_owned());
+        let handle = pool.submit(behave, how.to_owned());
         let pid = gate::hear(how);
         std::fs::remove_file(gate::folder().join(how)).expect("it was said");
         let others: Vec<_> = (0..20)
@@ -139,8 +139,8 @@ pub(super) fn many(setup: &Setup) {
     let builder = setup.builder().workers(2).task_grace(LONG);
     let pool = builder.build().expect("a pool");
     for _ in 0..20 {
-        let mut handles: Vec<_> = (0..300).map(|n: u64| pool.submit(|n| n, n)).collect();
-        let cancelled: Vec<_> = handles.iter_mut().map(Handle::cancel).collect();
+        let handles: Vec<_> = (0..300).map(|n: u64| pool.submit(|n| n, n)).collect();
+        let cancelled: Vec<_> = handles.iter().map(Handle::cancel).collect();
         for (n, (handle, cancelled)) in (0..).zip(handles.into_iter().zip(cancelled)) {
             let expected = if cancelled {
                 Err(TaskError::Cancelled)

@@ -1,9 +1,8 @@
 //! Tasks over their limit.
 
-use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use forkyard::{ChunkSize, TaskError};
+use forkyard::TaskError;
 use forkyard_os::process::Signal;
 use tests::gate;
 use tests::patience::{LIVENESS, observe_for, until};
@@ -57,8 +56,7 @@ pub(super) fn limit(setup: &Setup) {
 
 /// One item of a `map` is over its limit: all others have their result, whatever the chunks.
 pub(super) fn in_map(setup: &Setup) {
-    let chunks = ChunkSize::Items(NonZeroUsize::new(50).expect("not zero"));
-    let builder = setup.builder().workers(2).chunk_size(chunks);
+    let builder = setup.builder().workers(2).chunk_size(50);
     let builder = builder.task_timeout(LIMIT).task_grace(SHORT);
     let pool = builder.build().expect("a pool");
     let task = |n: u64| if n == 70 { for_ever() } else { n + 1 };

@@ -1,6 +1,7 @@
 //! Single tasks that end otherwise than by themselves: over their limit, cancelled, run again.
 
 mod cancel;
+mod elsewhere;
 mod limit;
 mod retry;
 mod storm;
@@ -26,6 +27,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("stop/cancel-large", cancel::large),
     ("stop/cancel-running", cancel::running),
     ("stop/cancel-many", cancel::many),
+    ("stop/cancel-while-waited-for", elsewhere::while_waited_for),
+    ("stop/cancel-too-late", elsewhere::too_late),
+    ("stop/cancel-dropped", elsewhere::dropped),
+    ("stop/cancel-rest", elsewhere::rest),
     ("stop/retry", retry::retry),
     ("stop/retry-in-map", retry::in_map),
     ("stop/retry-arguments", retry::arguments),

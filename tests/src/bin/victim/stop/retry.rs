@@ -126,7 +126,7 @@ pub(super) fn not_for_stops(setup: &Setup) {
     };
     let result = pool.submit(task, "over".to_owned()).join();
     assert!(matches!(result, Err(TaskError::TimedOut(_))), "{result:?}");
-    let mut handle = pool.submit(task, "cancelled".to_owned());
+    let handle = pool.submit(task, "cancelled".to_owned());
     while gate::arrived("cancelled") == 0 {
         std::thread::yield_now();
     }

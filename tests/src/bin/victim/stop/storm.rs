@@ -86,7 +86,7 @@ fn storm_over(setup: &Setup, builder: PoolBuilder) {
         drop(pool.submit(act, (90, "last".to_owned())));
         pool.close();
     } else {
-        let mut last = pool.submit(act, (90, "last".to_owned()));
+        let last = pool.submit(act, (90, "last".to_owned()));
         last.cancel();
         pool.abort(SHORT);
         let end = last.join();

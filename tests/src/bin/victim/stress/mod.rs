@@ -244,5 +244,6 @@ fn settle_the_books(
             tally.ending += usize::from(!starting);
         }
     }
-    tally.idle += report.deaths.len().saturating_sub(all_lost);
+    let died = usize::try_from(report.died()).unwrap_or(usize::MAX);
+    tally.idle += died.saturating_sub(all_lost);
 }

@@ -2,7 +2,10 @@
 //! else's; the pool works on.
 #![forbid(unsafe_code)]
 
-use tests::{Way, victim};
+use tests::{Way, census, victim};
+
+/// More than the victim leaves itself.
+const STACK: u64 = 256 << 20;
 
 /// A value that goes off at that place on its way, in every manner, alone and among others.
 fn touchy(way: Way, place: &str) {
@@ -19,6 +22,20 @@ tests::on_every_way! {
     case_12_a_panic_is_told_and_survived => |way| victim!(way, "values/panics").passes();
     case_12_a_panic_has_its_backtrace_when_asked_for => |way| {
         victim!(way, "values/backtrace").env("RUST_BACKTRACE", 1).passes();
+    };
+}
+
+tests::on_every_way! {
+    /// The limit of processes, or of memory, is reached: what would need a thread is slower.
+    who_watches_is_told_when_there_is_no_thread_to_be_had => |way| {
+        if census::can_see() {
+            victim!(way, "threads/none-left").env("RUST_MIN_STACK", STACK).passes();
+        }
+    };
+    a_callback_may_drop_the_pool_when_there_is_no_thread_to_be_had => |way| {
+        if census::can_see() {
+            victim!(way, "threads/none-left-dropped").env("RUST_MIN_STACK", STACK).passes();
+        }
     };
 }
 

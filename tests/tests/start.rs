@@ -4,11 +4,16 @@
 use std::fs;
 use std::process::Command;
 
-use tests::{Ended, Victim, victim};
+use tests::{Ended, Victim, census, victim};
 
 tests::on_every_way! {
     workers_start => |way| victim!(way, "start/plain").passes();
     absurd_counts_are_refused => |way| victim!(way, "start/bad-counts").passes();
+    too_few_open_files_are_an_error_and_no_more => |way| {
+        if census::can_see() {
+            victim!(way, "start/few-files").after("ulimit -n 100").passes();
+        }
+    };
     case_33_fork_from_threads_is_refused => |way| victim!(way, "start/threads").passes();
     the_supervisors_context_is_its_own => |way| victim!(way, "start/after-context").passes();
     pools_live_side_by_side => |way| victim!(way, "start/two-pools").passes();
@@ -64,7 +69,7 @@ fn rude(manner: &str, method: &str) -> Victim {
 
 /// How many times the program began.
 fn begun(ended: &Ended) -> usize {
-    let names = tests::census::entries(ended.folder());
+    let names = census::entries(ended.folder());
     names
         .iter()
         .filter(|name| name.to_string_lossy().starts_with("main-"))

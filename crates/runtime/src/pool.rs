@@ -8,7 +8,7 @@ use forkyard_os::death::DeathWaker;
 use forkyard_os::usage::{peak_rss_bytes, rusage_self};
 use std::sync::atomic::Ordering;
 
-use crate::driver::{Core, Patience, PoolPhase, SeatPhase};
+use crate::driver::{Core, Patience, PoolPhase, SeatPhase, is_reaper};
 use crate::time::after;
 use crate::timings::{self, ProcessTimings};
 use crate::{AbortHandle, Arena, PoolBuilder, PoolWatcher, Report, SupervisorTimings, trace};
@@ -246,6 +246,9 @@ impl Drop for Pool {
             .any(|seat| seat.phase != SeatPhase::Gone);
         if started {
             self.abort_handle().abort(DROP_GRACE);
+        }
+        if is_reaper() {
+            return; // by a callback, for want of a thread; it sees to the rest when that returns
         }
         self.end();
     }

@@ -339,6 +339,7 @@ impl Reaper {
         let mut driver = core.lock();
         // A worker that is ready is not late, although nobody may have looked.
         core.glance(&mut driver);
+        Core::stand_in(&core, &mut driver);
         // What one that is replaced had not begun may be pending now.
         Core::ensure_fed(&core, &mut driver);
         driver.keep_time(&core, now);
@@ -356,8 +357,8 @@ impl Reaper {
         }
         let driver = core.lock();
         let next = driver.next_look().into_iter().chain(self.owed_by);
-        let next = next.chain(limits).min();
-        (driver.all_gone(), next)
+        let next = next.chain(limits).chain(driver.next_stand_in()).min();
+        (driver.all_gone() && !driver.has_notices(), next)
     }
 }
 

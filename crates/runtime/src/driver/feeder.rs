@@ -1,17 +1,29 @@
 //! Driving while nobody waits for a result: a thread that exists only once tasks were submitted
 //! faster than lanes could take them, or somebody waited for long in shared state.
+//!
+//! When there is no thread to be had (a limit of processes or memory), the reaper looks after the
+//! pool every other millisecond: slower, but whoever waits for a future is not left alone. It goes on trying to
+//! start the feeder.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::{Core, Driver, Locked, Patience};
+use super::{Core, Driver, Locked, Patience, is_reaper};
+use crate::time::after;
+
+/// Between two looks of the reaper in place of a thread that cannot be had.
+const STAND_IN: Duration = Duration::from_millis(2);
 
 impl Core {
     /// Makes sure that what is pending will be sent although nobody may be driving.
     pub(crate) fn ensure_fed(core: &Arc<Self>, driver: &mut Locked<'_>) {
+        let is_tried = driver.lacks_feeder;
         if !driver.has_backlog() {
+            driver.lacks_feeder = false;
             return;
         }
         if driver.leading {
+            driver.lacks_feeder = false;
             if driver.unwatched {
                 core.ring();
             }
@@ -21,14 +33,32 @@ impl Core {
             core.feeder.notify_one();
             return;
         }
+        if is_tried && !is_reaper() {
+            return; // it will be tried again
+        }
         let feeding = Arc::clone(core);
         let started = std::thread::Builder::new()
             .name("forkyard-feeder".to_owned())
             .spawn(move || feeding.feed_until_gone());
         match started {
-            Ok(thread) => driver.feeder_thread = Some(thread),
-            // Whoever joins drives; only the overlap is lost.
-            Err(error) => tracing::warn!(%error, "no thread for sending in the background"),
+            Ok(thread) => {
+                driver.feeder_thread = Some(thread);
+                driver.lacks_feeder = false;
+            }
+            Err(error) if !is_tried => {
+                tracing::warn!(%error, "no thread for sending in the background; the pool is slow");
+                driver.lacks_feeder = true;
+                core.waker.wake();
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// For the reaper: does the work of a feeder that cannot be had, as far as there is nothing to
+    /// wait for.
+    pub(crate) fn stand_in(core: &Arc<Self>, driver: &mut Locked<'_>) {
+        if driver.lacks_feeder {
+            core.urge(driver);
         }
     }
 
@@ -50,6 +80,11 @@ impl Core {
 }
 
 impl Driver {
+    /// When the reaper is to look again in place of threads that cannot be had.
+    pub(crate) fn next_stand_in(&self) -> Option<Instant> {
+        (self.lacks_feeder || self.has_notices()).then(|| after(STAND_IN))
+    }
+
     /// Whether something waits to be sent; or somebody waits elsewhere for what is in flight,
     /// which may stand behind a long task, or wait itself for its result to be taken.
     fn has_backlog(&self) -> bool {

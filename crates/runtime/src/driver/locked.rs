@@ -2,8 +2,8 @@
 //!
 //! Whoever watches a task without waiting for it (a future, a callback) is user code, and user
 //! code never runs under the lock: what is to be told is noted, and told by the thread that
-//! lets go. What is told may do anything, even end the pool, so the reaper tells nobody: the pool
-//! could not end while it did.
+//! lets go. What is told may do anything, even end the pool, so the reaper tells nobody (while there
+//! is any other thread to be had): the pool could not end while it did.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, MutexGuard, PoisonError, mpsc};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Driver, Reply, Watcher};
 
@@ -76,6 +76,11 @@ pub(crate) fn never_tell_here() {
     IS_REAPER.set(true);
 }
 
+/// Whether this is the reaper's thread.
+pub(crate) fn is_reaper() -> bool {
+    IS_REAPER.get()
+}
+
 /// Whether the calling code is told something.
 pub(super) fn is_told() -> bool {
     TELLS.get()
@@ -110,6 +115,10 @@ pub(crate) fn tell_in_turn(told: impl FnOnce() + 'static) {
     }
 }
 
+/// How long the reaper waits for a thread, or for anybody who uses the pool, before it tells after
+/// all. What it tells may wait for the reaper and so for ever, but mostly it does not.
+const LAST_RESORT: Duration = Duration::from_secs(1);
+
 /// Has a thread of its own tell what the reaper would. The thread comes first: when there is none,
 /// the notices are still here.
 fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
@@ -117,9 +126,10 @@ fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
     let teller = std::thread::Builder::new()
         .name("forkyard-teller".to_owned())
         .spawn(move || drop(receiver.recv()));
-    let notices = std::mem::take(&mut driver.notices);
     match teller {
         Ok(teller) => {
+            let notices = std::mem::take(&mut driver.notices);
+            driver.lacks_teller = None;
             driver.tellers.retain(|teller| !teller.is_finished());
             driver.tellers.push(teller);
             drop(driver);
@@ -127,9 +137,18 @@ fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
             let _ = sender.send(notices);
         }
         Err(error) => {
-            drop(driver);
-            tracing::warn!(%error, "no thread for callbacks");
-            drop(notices);
+            let since = match driver.lacks_teller {
+                Some(since) => since,
+                None => {
+                    tracing::warn!(%error, "no thread for callbacks; they are late");
+                    *driver.lacks_teller.insert(Instant::now())
+                }
+            };
+            if since.elapsed() >= LAST_RESORT {
+                let notices = std::mem::take(&mut driver.notices);
+                drop(driver);
+                drop(notices);
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) use elsewhere::{DrivenElsewhere, enlist, own_pools};
 pub(crate) use failure::{LastWords, StartFailure};
 pub(crate) use lifecycle::TERM_TO_KILL;
 pub(crate) use link::Link;
-pub(crate) use locked::{Locked, Notices, never_tell_here, tell_in_turn};
+pub(crate) use locked::{Locked, Notices, is_reaper, never_tell_here, tell_in_turn};
 use past::Past;
 pub(crate) use pipe::Pipe;
 pub(crate) use seat::Seat;
@@ -168,6 +168,10 @@ pub(crate) struct Driver {
     /// Counts replies, so that a thread can tell that there were some.
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
+    /// There is no thread to be had for the feeder: the reaper does its work, a step at a time.
+    lacks_feeder: bool,
+    /// Since when there is none to be had for what the reaper does not tell.
+    lacks_teller: Option<Instant>,
     /// Threads that tell what the reaper does not.
     pub(crate) tellers: Vec<JoinHandle<()>>,
     /// Those of this process that wait in shared state, or watch a task, and so do not drive.
@@ -248,6 +252,8 @@ impl Core {
                 leader_sleeps: false,
                 arrived: 0,
                 feeder_thread: None,
+                lacks_feeder: false,
+                lacks_teller: None,
                 tellers: Vec::new(),
                 waits_elsewhere: 0,
                 notices: Notices::default(),

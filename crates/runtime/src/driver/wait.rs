@@ -186,7 +186,7 @@ impl Core {
 
 impl Driver {
     /// Whether somebody is to be told of something once the lock is let go.
-    fn has_notices(&self) -> bool {
+    pub(crate) fn has_notices(&self) -> bool {
         !self.notices.is_empty()
     }
 

@@ -1,5 +1,8 @@
 //! How the two ends meet.
 
+use std::io;
+use std::sync::OnceLock;
+
 use ipc_channel::ipc::{
     IpcBytesReceiver, IpcBytesSender, IpcOneShotServer, IpcSender, bytes_channel,
 };
@@ -28,6 +31,7 @@ impl Listener {
     /// # Errors
     /// [`LinkError::Os`] when there are no more descriptors or no writable `TMPDIR`, [`LinkError::NameTooLong`].
     pub fn bind() -> Result<(Self, String), LinkError> {
+        send_the_first()?;
         let (server, name) = IpcOneShotServer::new().map_err(|source| LinkError::Os {
             doing: "listen for a worker (is TMPDIR writable and short?)",
             source,
@@ -66,6 +70,7 @@ impl std::fmt::Debug for Listener {
 pub fn connect(name: &str) -> Result<WorkerEnd, LinkError> {
     let doing = "connect to the supervisor";
     let failed = |error| LinkError::os(doing, error);
+    send_the_first()?;
     let greeting = IpcSender::connect(name.to_owned()).map_err(failed)?;
     let (tasks, own_tasks) = bytes_channel().map_err(failed)?;
     let (own_results, results) = bytes_channel().map_err(failed)?;
@@ -73,4 +78,24 @@ pub fn connect(name: &str) -> Result<WorkerEnd, LinkError> {
         .send(Hello { tasks, results })
         .map_err(|error| LinkError::ipc(doing, error))?;
     Ok(WorkerEnd::new(own_tasks, own_results))
+}
+
+/// Sends the first packet of this process, to itself, when there are descriptors to spare for it.
+///
+/// ipc-channel measures at the first packet how much a socket takes. When there is none to be had for that, it panics,
+/// and does so at every further packet as long as the process lives.
+fn send_the_first() -> Result<(), LinkError> {
+    static SENT: OnceLock<()> = OnceLock::new();
+    if SENT.get().is_some() {
+        return Ok(());
+    }
+    let doing = "open sockets";
+    let failed = |error| LinkError::os(doing, error);
+    // Two for the line, and two that it measures with.
+    let spare = [io::pipe().map_err(failed)?, io::pipe().map_err(failed)?];
+    drop(spare);
+    let (sender, _receiver) = bytes_channel().map_err(failed)?;
+    sender.send(&[0]).map_err(failed)?;
+    let _ = SENT.set(());
+    Ok(())
 }

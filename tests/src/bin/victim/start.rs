@@ -1,12 +1,14 @@
 //! How workers come into being, and what they share with the program then.
 
+use std::fs::File;
 use std::io::Write;
 
 use forkyard::{BuildError, StartMethod, TaskError};
+use tests::patience::{LIVENESS, until};
 use tests::{census, gate};
 
 use crate::Scenario;
-use crate::setup::{Setup, works};
+use crate::setup::{Setup, holdings, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("start/plain", plain),
@@ -18,6 +20,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("start/partial-line", partial_line),
     ("start/replaced-program", replaced_program),
     ("start/many", many),
+    ("start/few-files", few_files),
 ];
 
 fn plain(setup: &Setup) {
@@ -160,4 +163,33 @@ fn many(setup: &Setup) {
     let pids = pool.map(|()| std::process::id(), [(); 400]);
     assert!(pids.iter().all(Result::is_ok));
     assert_eq!(pool.close().processes.len(), 40);
+}
+
+/// Pools are built with so many descriptors left, and one more each time, until all that is
+/// needed is there. Those that cannot be are an error, after which everything is as before.
+fn few_files(setup: &Setup) {
+    let before = holdings();
+    let mut built = 0;
+    for left in 0.. {
+        let files = std::iter::repeat_with(|| File::open("/dev/null"));
+        let mut held: Vec<_> = files.map_while(Result::ok).collect();
+        assert!(left < held.len(), "no pool with {left} files");
+        held.truncate(held.len() - left);
+        let pool = setup.builder().workers(2).build();
+        if let Ok(pool) = &pool {
+            works(pool);
+            built += 1;
+        }
+        drop(held);
+        drop(pool);
+        let mut now = holdings();
+        until("nothing is left", LIVENESS, || {
+            now = holdings();
+            now.fits(before).then_some(())
+        });
+        if built == 3 {
+            break;
+        }
+    }
+    works(&setup.pool(2));
 }

@@ -1,16 +1,22 @@
 //! One pool, several users: threads, and iterators that use the pool they feed.
 
+use std::fs;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use forkyard::{ChunkSize, Pool, Shared, TaskError};
+use forkyard_os::limits::{Limit, set_limit};
 
 use tests::gate;
+use tests::patience::{LIVENESS, until};
 
 use crate::Scenario;
-use crate::setup::{Setup, works};
+use crate::setup::{Setup, kill_myself, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("threads/together", together),
+    ("threads/none-left", none_left),
+    ("threads/none-left-dropped", none_left_dropped),
     ("threads/long-and-short", long_and_short),
     ("threads/nested", nested),
     ("threads/nested-shared", nested_shared),
@@ -146,5 +152,92 @@ fn searches(setup: &Setup) {
                 assert_eq!(result, Ok(n));
             }
         });
+    });
+}
+
+/// From here on this process cannot have another thread: each is to have a stack (by
+/// RUST_MIN_STACK, which the test sets) that is larger than what is left of its address space.
+fn no_more_threads() {
+    const LEFT: u64 = 128 << 20;
+    let pages = fs::read_to_string("/proc/self/statm").expect("statm");
+    let pages = pages
+        .split(' ')
+        .next()
+        .and_then(|pages| pages.parse::<u64>().ok());
+    let limit = pages.expect("a number") * 4096 + LEFT;
+    set_limit(Limit::AddressSpace, limit).expect("a limit");
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err());
+}
+
+/// Threads that look at flags are woken by it.
+struct Unparks(std::thread::Thread);
+
+impl std::task::Wake for Unparks {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The result of a future, by nothing but waiting to be woken.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Arc::new(Unparks(std::thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    let mut task = std::task::Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut task) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// Futures and callbacks are served although nobody joins and no thread can be had for them, also
+/// when a worker dies.
+fn none_left(setup: &Setup) {
+    let builder = setup.builder().workers(2).env_remove("RUST_MIN_STACK");
+    let pool = builder.build().expect("a pool");
+    no_more_threads();
+    assert_eq!(block_on(pool.submit(|n: u64| n, 3)), Ok(3));
+    let (sender, results) = std::sync::mpsc::channel();
+    for n in 0..2000 {
+        let sender = sender.clone();
+        pool.submit(|n: u64| n * 2, n)
+            .on_done(move |result| sender.send((n, result)).expect("it is heard"));
+    }
+    drop(sender);
+    let mut told: Vec<_> = results.iter().collect();
+    told.sort_by_key(|(n, _)| *n);
+    assert_eq!(told, (0..2000).map(|n| (n, Ok(n * 2))).collect::<Vec<_>>());
+    let died: Result<(), _> = block_on(pool.submit(|()| kill_myself(), ()));
+    assert!(matches!(died, Err(TaskError::WorkerDied(_))), "{died:?}");
+    let last = block_on(pool.submit(|n: u64| n, 4));
+    assert_eq!(last, Ok(4));
+    assert_eq!(pool.close().deaths.len(), 1);
+}
+
+/// There, too, a callback may drop the pool.
+fn none_left_dropped(setup: &Setup) {
+    let builder = setup.builder().workers(2).env_remove("RUST_MIN_STACK");
+    let pool = builder.build().expect("a pool");
+    no_more_threads();
+    let (sender, told) = std::sync::mpsc::channel();
+    let doomed = pool.submit(
+        |()| {
+            gate::wait("die");
+            kill_myself()
+        },
+        (),
+    );
+    doomed.on_done(move |result: Result<(), TaskError>| {
+        drop(pool);
+        sender.send(result).expect("it is heard");
+    });
+    gate::say("die", "");
+    let died = told.recv().expect("it is told");
+    assert!(matches!(died, Err(TaskError::WorkerDied(_))), "{died:?}");
+    until("the pool's end", LIVENESS, || {
+        tests::census::segments_of(std::process::id())
+            .is_empty()
+            .then_some(())
     });
 }

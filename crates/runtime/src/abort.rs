@@ -10,7 +10,9 @@ use forkyard_os::process::Signal;
 use crate::driver::Core;
 
 /// Ends its pool when told to; from [`Pool::abort_handle`](crate::Pool::abort_handle). It does
-/// not keep the pool alive, and does nothing once the pool is gone, nor in a forked child.
+/// not keep the pool alive, and does nothing once the pool is gone, nor in a forked child. One task
+/// is ended by a [`CancelHandle`](crate::CancelHandle); how far the end of a pool is, a
+/// [`PoolWatcher`](crate::PoolWatcher) sees.
 #[derive(Clone)]
 pub struct AbortHandle {
     core: Weak<Core>,

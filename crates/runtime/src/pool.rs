@@ -184,7 +184,7 @@ impl Pool {
 
     /// Ends the pool without finishing: raises the stop flag, and sends SIGTERM to workers
     /// that are not gone after `grace`, SIGKILL half a second later. Tasks without a result
-    /// get [`TaskError::Aborted`](crate::TaskError::Aborted).
+    /// get [`TaskError::Aborted`](crate::TaskError::Aborted); [`Report::cut_short`] counts them.
     pub fn abort(mut self, grace: Duration) -> Report {
         self.abort_handle().abort(grace);
         self.end()

@@ -97,6 +97,7 @@ mod time;
 mod timings;
 mod trace;
 mod trampoline;
+mod window;
 mod witness;
 mod worker;
 mod zygote;

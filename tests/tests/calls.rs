@@ -20,6 +20,9 @@ tests::on_both_paths! {
     case_20_an_endless_imap_uses_bounded_memory => |way| {
         victim!(way, "calls/imap-endless").passes();
     };
+    case_20_large_results_are_bounded_by_their_bytes => |way| {
+        victim!(way, "calls/imap-large").passes();
+    };
     nothing_waits_behind_a_long_task => |way| victim!(way, "calls/behind-a-long-task").passes();
     what_is_awaited_at_the_end_is_resolved => |way| {
         victim!(way, "calls/awaited-at-the-end").passes();

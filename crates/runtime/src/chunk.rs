@@ -100,7 +100,8 @@ impl Dispatch<'_> {
             ..Ticket::default()
         };
         reply.fail(&ticket, error);
-        on_reply(Decoder(&mut reply));
+        self.window.came(items, 0);
+        on_reply(Decoder::of(&mut reply));
     }
 
     /// Counts a message's bytes while it is in flight. Small ones are bounded by the lanes.

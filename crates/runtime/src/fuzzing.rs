@@ -60,7 +60,7 @@ fn decode<Out: DeserializeOwned>(parcel: Parcel, items: u32) -> u64 {
         parcel,
         ..Reply::default()
     };
-    Decoder(&mut reply).decode::<Out>(|index, _| {
+    Decoder::of(&mut reply).decode::<Out>(|index, _| {
         assert_eq!(index, told, "items come in their order");
         told += 1;
     });

@@ -99,6 +99,7 @@ mod timings;
 mod trace;
 mod trampoline;
 mod watcher;
+mod window;
 mod witness;
 mod worker;
 mod zygote;

@@ -18,6 +18,7 @@ use crate::parcel::Ready;
 use crate::reply::Decoder;
 use crate::sink::Sink;
 use crate::source::Source;
+use crate::window::Window;
 
 /// Messages put together at a time, before they are sent.
 const BURST: usize = 256;
@@ -64,10 +65,8 @@ pub(crate) struct Dispatch<'a> {
     message_ns: u64,
     /// When it says so, no more items are taken in.
     pub(crate) stop: Option<&'a (dyn Fn() -> bool + Sync)>,
-    /// Items that may be on their way, or done and not handed out by whoever runs this.
-    pub(crate) window: u64,
-    /// Items that were handed out.
-    pub(crate) yielded: u64,
+    /// How far items may run ahead of whoever is handed their results.
+    pub(crate) window: Window,
 }
 
 /// What lies between the turns of a [`Dispatch`].
@@ -142,8 +141,7 @@ impl<'a> Dispatch<'a> {
             is_growing: false,
             message_ns: 0,
             stop: None,
-            window: u64::MAX,
-            yielded: 0,
+            window: Window::endless(),
         }
     }
 
@@ -244,7 +242,7 @@ impl<'a> Dispatch<'a> {
 
     /// How many more items may be sent before some are handed out, or chunks have grown.
     fn credit(&self) -> u64 {
-        let credit = self.window.saturating_sub(self.next - self.yielded);
+        let credit = self.window.room(self.next, self.replied);
         if self.auto_items == 1 {
             return credit;
         }
@@ -297,12 +295,13 @@ impl<'a> Dispatch<'a> {
         deadline: Option<Instant>,
         replies: &mut Bulk<Reply>,
     ) -> usize {
-        let patience = match self.window {
-            u64::MAX if last => Patience::Empty,
-            // Whoever takes one result at a time wants the next.
-            window if window < u64::MAX && self.is_slow() => Patience::Next,
-            _ if self.is_growing => Patience::Next,
-            _ => Patience::HalfEmpty,
+        let one_at_a_time = !self.window.is_endless();
+        let patience = if last && !one_at_a_time {
+            Patience::Empty
+        } else if self.is_growing || one_at_a_time && self.is_slow() {
+            Patience::Next
+        } else {
+            Patience::HalfEmpty
         };
         let key = self.batch as usize;
         let appetite = self.core.drive(patience, deadline, |driver| {
@@ -327,7 +326,12 @@ impl<'a> Dispatch<'a> {
                 let bytes = self.heavy.remove(&reply.first).unwrap_or(0);
                 self.bytes_ahead -= bytes;
             }
-            on_reply(Decoder(reply));
+            let item_bytes = if self.window.is_endless() {
+                0
+            } else {
+                self.window.came(reply.items, reply.parcel.weight())
+            };
+            on_reply(Decoder { reply, item_bytes });
         }
         replies.clear();
     }

@@ -189,6 +189,17 @@ impl Parcel {
             .is_some_and(|extra| extra.block.is_some() || extra.held.iter().any(shared))
     }
 
+    /// Of a received one: bytes of its payload, and of blocks that it speaks of or moves.
+    #[inline]
+    pub(crate) fn weight(&self) -> u64 {
+        let payload = self.parts().map_or(0, |(bytes, _)| bytes.len());
+        let held = self.extra.as_ref().map_or(0, |extra| {
+            let held = extra.held.iter().map(Held::bytes);
+            held.sum::<usize>()
+        });
+        (payload + held) as u64
+    }
+
     /// What its sender did wrong.
     pub(crate) fn fault(&self) -> Option<String> {
         match self.extra.as_ref()?.error.as_ref()? {

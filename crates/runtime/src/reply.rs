@@ -12,12 +12,24 @@ use crate::items::{Item, Items};
 use crate::job::{ItemError, STATUS_ERROR, STATUS_VALUE, caught, panicked};
 
 /// A reply whose values are still encoded.
-pub(crate) struct Decoder<'a>(pub(crate) &'a mut Reply);
+pub(crate) struct Decoder<'a> {
+    pub(crate) reply: &'a mut Reply,
+    /// What each of its items counts for in a [`Window`](crate::window::Window).
+    pub(crate) item_bytes: u64,
+}
 
-impl Decoder<'_> {
+impl<'a> Decoder<'a> {
+    /// One that no window counts.
+    pub(crate) fn of(reply: &'a mut Reply) -> Self {
+        Self {
+            reply,
+            item_bytes: 0,
+        }
+    }
+
     /// Which worker it comes from.
     pub(crate) fn worker(&self) -> usize {
-        self.0.worker as usize
+        self.reply.worker as usize
     }
 
     /// Hands each item's index and result to `each`.
@@ -26,10 +38,10 @@ impl Decoder<'_> {
         self,
         mut each: impl FnMut(u64, Result<Out, TaskError>),
     ) {
-        let Reply { first, items, .. } = *self.0;
-        let is_one_value = items == 1 && self.0.parcel.message.status == STATUS_VALUE;
-        match self.0.parcel.parts() {
-            Some((bytes, _)) if is_one_value && self.0.parcel.extra.is_none() => {
+        let Reply { first, items, .. } = *self.reply;
+        let is_one_value = items == 1 && self.reply.parcel.message.status == STATUS_VALUE;
+        match self.reply.parcel.parts() {
+            Some((bytes, _)) if is_one_value && self.reply.parcel.extra.is_none() => {
                 each(first, value(bytes));
             }
             _ => self.decode_any(each),
@@ -39,8 +51,8 @@ impl Decoder<'_> {
     /// The one result of a message of any number of items: its first item, their number, and the
     /// result.
     pub(crate) fn decode_whole<Out: DeserializeOwned>(self) -> (u64, u64, Result<Out, TaskError>) {
-        let (first, items) = (self.0.first, u64::from(self.0.items));
-        self.0.items = 1;
+        let (first, items) = (self.reply.first, u64::from(self.reply.items));
+        self.reply.items = 1;
         let mut whole = None;
         self.decode(|_, result| whole = Some(result));
         let whole = whole.unwrap_or_else(|| Err(TaskError::Fault("a reply of no result".into())));
@@ -54,7 +66,7 @@ impl Decoder<'_> {
             items,
             ref mut parcel,
             ..
-        } = *self.0;
+        } = *self.reply;
         let mut fail = |error: TaskError| {
             (0..u64::from(items)).for_each(|i| each(first + i, Err(error.clone())));
         };
@@ -166,7 +178,7 @@ pub(crate) fn decode_into<Out: DeserializeOwned>(
     results: &mut Vec<Result<Out, TaskError>>,
     reply: Decoder<'_>,
 ) {
-    let first = reply.0.first as usize;
+    let first = reply.reply.first as usize;
     if first < results.len() {
         return reply.decode(|index, result| results[index as usize] = result);
     }

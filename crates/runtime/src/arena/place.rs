@@ -49,9 +49,19 @@ pub(super) fn may_leave<E: serde::ser::Error>(
 #[derive(Debug)]
 pub(crate) enum Held {
     /// A hold on a shared block, which lasts until the result is decoded.
-    Shared(#[expect(dead_code, reason = "it is kept, not looked at")] Block),
+    Shared(Block),
     /// A block that was on offer under this name, and is ours.
     Moved(Descriptor, BlockMut),
+}
+
+impl Held {
+    /// Bytes of shared memory.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Shared(block) => block.as_slice().len(),
+            Self::Moved(_, block) => block.len(),
+        }
+    }
 }
 
 /// In the announcement behind a result: the block is not shared but on offer. It stands where

@@ -13,8 +13,8 @@ use crate::error::TaskError;
 use crate::map::{Dispatch, Flow, Wait};
 use crate::time::after;
 
-/// Items on their way or not asked for, for each worker, unless somebody says otherwise.
-const WINDOW: usize = 16_384;
+/// What has come: the item's index, its share of the window's bytes, and its result.
+type Came<Out> = (u64, u64, Result<Out, TaskError>);
 
 /// Results in the order in which they come; see
 /// [`Pool::imap_unordered`](crate::Pool::imap_unordered).
@@ -22,7 +22,7 @@ const WINDOW: usize = 16_384;
 pub struct ImapUnordered<'p, I: Iterator, Out> {
     dispatch: Dispatch<'p>,
     flow: Flow<I>,
-    came: VecDeque<(u64, Result<Out, TaskError>)>,
+    came: VecDeque<Came<Out>>,
     /// With so many left of what came, it is time to send more.
     low: usize,
     /// Every item was replied to, and no more will be taken in.
@@ -45,9 +45,7 @@ where
     I::Item: Serialize,
     Out: DeserializeOwned,
 {
-    pub(super) fn new(mut dispatch: Dispatch<'p>, items: I, window: Option<usize>) -> Self {
-        let workers = dispatch.core.control.shape().workers as usize;
-        dispatch.window = window.unwrap_or(WINDOW * workers) as u64;
+    pub(super) fn new(dispatch: Dispatch<'p>, items: I) -> Self {
         Self {
             dispatch,
             flow: Flow::new(items),
@@ -69,13 +67,13 @@ where
     }
 
     fn yield_next(&mut self, deadline: Option<Instant>) -> Option<(usize, Result<Out, TaskError>)> {
-        let next = self.take_next(deadline)?;
-        self.dispatch.yielded += 1;
-        Some(next)
+        let (index, bytes, result) = self.take_next(deadline)?;
+        self.dispatch.window.hand_out(bytes);
+        Some((index as usize, result))
     }
 
     /// The next that has come, which does not count as handed out yet.
-    fn take_next(&mut self, deadline: Option<Instant>) -> Option<(usize, Result<Out, TaskError>)> {
+    fn take_next(&mut self, deadline: Option<Instant>) -> Option<Came<Out>> {
         // Whoever takes long over each result still finds the workers busy.
         let mut runs_low =
             !self.is_over && (self.came.len() <= self.low || self.dispatch.is_slow());
@@ -87,14 +85,14 @@ where
         if runs_low {
             self.turn(Wait::No);
         }
-        let (index, result) = self.came.pop_front()?;
-        Some((index as usize, result))
+        self.came.pop_front()
     }
 
     fn turn(&mut self, wait: Wait) {
         let came = &mut self.came;
         self.is_over = self.dispatch.turn(&mut self.flow, wait, &mut |reply| {
-            reply.decode(|index, result| came.push_back((index, result)));
+            let bytes = reply.item_bytes;
+            reply.decode(|index, result| came.push_back((index, bytes, result)));
         });
         self.low = self.came.len() / 2;
     }
@@ -104,7 +102,7 @@ where
         if self.dispatch.refused.is_some() {
             return (0, None);
         }
-        let under_way = (self.dispatch.next - self.dispatch.yielded) as usize;
+        let under_way = (self.dispatch.next - self.dispatch.window.yielded()) as usize;
         let (low, high) = self.flow.size_hint();
         let more = self.flow.held() + usize::from(self.dispatch.failed.is_some());
         (
@@ -136,7 +134,7 @@ where
 pub struct Imap<'p, I: Iterator, Out> {
     inner: ImapUnordered<'p, I, Out>,
     /// Results that came before their turn, from the next one on.
-    early: VecDeque<Option<Result<Out, TaskError>>>,
+    early: VecDeque<Option<(u64, Result<Out, TaskError>)>>,
     next: usize,
 }
 
@@ -178,15 +176,16 @@ where
         loop {
             if let Some(Some(_)) = self.early.front() {
                 self.next += 1;
-                self.inner.dispatch.yielded += 1;
-                return self.early.pop_front().flatten();
+                let (bytes, result) = self.early.pop_front().flatten()?;
+                self.inner.dispatch.window.hand_out(bytes);
+                return Some(result);
             }
-            let (index, result) = self.inner.take_next(deadline)?;
-            let at = index - self.next;
+            let (index, bytes, result) = self.inner.take_next(deadline)?;
+            let at = index as usize - self.next;
             if self.early.len() <= at {
                 self.early.resize_with(at + 1, || None);
             }
-            self.early[at] = Some(result);
+            self.early[at] = Some((bytes, result));
         }
     }
 }

@@ -113,8 +113,9 @@ impl Pool {
     /// [`map`](Self::map) as an iterator: results come in the order of the items, each as soon as
     /// it and those before it are there, and items are taken in only as results are asked for.
     ///
-    /// Memory is bounded, however long `items` is: so many items at most are on their way, or done
-    /// and not asked for yet ([`Task::window`]). Nothing runs before the first result is asked
+    /// Memory is bounded, however long `items` is and however large the results are: so many items
+    /// at most are on their way, or done and not asked for yet ([`Task::window`]), and so many bytes
+    /// of results ([`Task::window_bytes`]: 32 MiB for each worker). Nothing runs before the first result is asked
     /// for. Dropped before its end, the iterator takes in no more items; what runs, runs to its
     /// end, and its results are thrown away.
     ///

@@ -20,6 +20,7 @@ use crate::handle::{Stamped, Timed, submit, timed_task};
 use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
+use crate::window::Window;
 use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, Protocol, Search, trampoline};
 
 /// A function to be run in a pool, with settings of its own in place of the pool's; see
@@ -32,6 +33,7 @@ pub struct Task<'p, F> {
     chunk_size: ChunkSize,
     terms: Terms,
     window: Option<usize>,
+    window_bytes: Option<u64>,
 }
 
 impl<F> fmt::Debug for Task<'_, F> {
@@ -41,6 +43,7 @@ impl<F> fmt::Debug for Task<'_, F> {
             .field("chunk_size", &self.chunk_size)
             .field("terms", &self.terms)
             .field("window", &self.window)
+            .field("window_bytes", &self.window_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -54,6 +57,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
             chunk_size: pool.core().options.chunk_size,
             terms: pool.core().options.terms,
             window: None,
+            window_bytes: None,
         }
     }
 
@@ -89,10 +93,22 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
     }
 
     /// How many items of an [`imap`](Self::imap) may be on their way, or done and not asked for
-    /// yet, at least 1. Default: enough to keep every worker busy, whatever their size: 16,384 for
-    /// each worker.
+    /// yet, at least 1. Default: enough to keep every worker busy: 16,384 for each worker, fewer
+    /// when their results are large ([`window_bytes`](Self::window_bytes)).
     pub fn window(mut self, items: usize) -> Self {
         self.window = Some(items.max(1));
+        self
+    }
+
+    /// How many bytes of results of an [`imap`](Self::imap) there may be that were not asked for
+    /// yet. Default: 32 MiB for each worker.
+    ///
+    /// Results are counted as they come, encoded, with what they move or share of the arena; and
+    /// for each that is on its way, as much as the largest of late. With less than that left, no
+    /// more items are taken in, but that each worker may always have one. How large the first
+    /// results are is not known before they come: 16 for each worker are on their way by then.
+    pub fn window_bytes(mut self, bytes: u64) -> Self {
+        self.window_bytes = Some(bytes);
         self
     }
 
@@ -159,8 +175,9 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let dispatch = self.dispatch(trampoline::offset_of(plain::<F, In, Out>));
-        ImapUnordered::new(dispatch, items.into_iter(), self.window)
+        let mut dispatch = self.dispatch(trampoline::offset_of(plain::<F, In, Out>));
+        dispatch.window = Window::new(self.pool.workers(), self.window, self.window_bytes);
+        ImapUnordered::new(dispatch, items.into_iter())
     }
 
     /// [`Pool::reduce`].

@@ -309,7 +309,7 @@ fn decode<Out: DeserializeOwned>(core: &Core, mut reply: Reply) -> Result<Out, T
     let speaks_of_blocks = reply.parcel.message.round > 0;
     let _unpacking = speaks_of_blocks.then(|| Unpacking::from(&core.arena));
     let mut result = None;
-    Decoder(&mut reply).decode(|_, decoded| result = Some(decoded));
+    Decoder::of(&mut reply).decode(|_, decoded| result = Some(decoded));
     result.unwrap_or_else(|| Err(TaskError::Fault("a reply of no result".into())))
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use forkyard::{Done, Event, Search, TaskError, context};
 use forkyard_os::usage::peak_rss_bytes;
-use tests::gate;
+use serde_bytes::ByteBuf;
 use tests::patience::LIVENESS;
+use tests::{census, gate};
 
 use crate::setup::{Setup, kill_myself, works};
 
@@ -73,6 +74,51 @@ pub(super) fn imap_endless(setup: &Setup) {
         assert!(grown < 16 << 20, "{grown} bytes more");
     }
     works(&pool);
+}
+
+/// case 20: the same with large results and nothing said about a window: whoever takes long over each
+/// result finds a bounded number of bytes in between, in this process and in the arena.
+pub(super) fn imap_large(setup: &Setup) {
+    const RESULT_BYTES: usize = 1 << 20;
+    const WORKERS: usize = 2;
+    /// What is said to be the default.
+    const WINDOW_BYTES: u64 = WORKERS as u64 * (32 << 20);
+    const RESULTS: usize = 300;
+    for ordered in [true, false] {
+        let pool = setup.pool(WORKERS);
+        let taken = Rc::new(Cell::new(0_u64));
+        let count = Rc::clone(&taken);
+        let endless = (0_u64..).inspect(move |_| count.set(count.get() + 1));
+        let make = |n: u64| ByteBuf::from(vec![n as u8; RESULT_BYTES]);
+        let task = pool.task(make);
+        let results: Box<dyn Iterator<Item = Result<ByteBuf, TaskError>>> = if ordered {
+            Box::new(task.imap(endless))
+        } else {
+            Box::new(task.imap_unordered(endless).map(|(_, result)| result))
+        };
+        let before = census::resident_bytes();
+        let (mut most, mut most_ahead) = (0, 0);
+        for (at, result) in results.take(RESULTS).enumerate() {
+            assert_eq!(result.expect("a result").len(), RESULT_BYTES);
+            let ahead = taken.get() - at as u64 - 1;
+            most_ahead = most_ahead.max(ahead);
+            // So slow that what was sent is done, and taken, before the next is asked for.
+            assert!((0..2).all(|n| pool.submit(make, n).join().is_ok()));
+            most = most.max(census::resident_bytes());
+        }
+        let ahead_bytes = most_ahead * RESULT_BYTES as u64;
+        // One may be held that did not fit any more.
+        let most_bytes = WINDOW_BYTES + RESULT_BYTES as u64;
+        assert!(ahead_bytes <= most_bytes, "{most_ahead} ahead");
+        assert!(ahead_bytes >= WINDOW_BYTES / 2, "only {most_ahead} ahead");
+        let grown = most.saturating_sub(before);
+        let reserved = pool.arena().stats().peak_reserved_bytes;
+        assert!(
+            grown < 3 * WINDOW_BYTES && reserved < 2 * WINDOW_BYTES,
+            "{grown} bytes more, {reserved} in the arena"
+        );
+        works(&pool);
+    }
 }
 
 /// The first item takes long: others are done meanwhile, but not for ever ahead of it.

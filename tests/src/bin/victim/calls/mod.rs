@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/watched-deaths", handles::watched_deaths),
     ("calls/imap", items::imap),
     ("calls/imap-endless", items::imap_endless),
+    ("calls/imap-large", items::imap_large),
     ("calls/imap-slow-head", items::imap_slow_head),
     ("calls/imap-timeout", items::imap_timeout),
     ("calls/imap-left", items::imap_left),

@@ -20,6 +20,7 @@ use crate::job::{Env, ItemError, Job, execute};
 use crate::map::Dispatch;
 use crate::packing::{has_attachments, restart_attachments};
 use crate::start::OsPark;
+use crate::trampoline::Function;
 use crate::{ChunkSize, Pool, Search, trampoline};
 
 /// What a search over a pool has found.
@@ -77,7 +78,7 @@ where
     let stop = || flag.is_raised(round) || refused.load(Ordering::Relaxed);
     Dispatch::new(
         core,
-        trampoline::offset_of(search::<F, In, Out>),
+        Function::of::<F>(search::<F, In, Out>),
         ChunkSize::Items(NonZeroUsize::MIN),
         core.options.terms,
     )

@@ -123,7 +123,9 @@ pub use setup::{Maker, Outcome, WorkerProgress};
 pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };
-pub use stats::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats, dump_stats_on};
+pub use stats::{
+    ArenaUse, PoolStage, PoolStats, TaskProgress, WorkerState, WorkerStats, dump_stats_on,
+};
 pub use timings::{ProcessTimings, Stages};
 pub use witness::WorkerStderr;
 

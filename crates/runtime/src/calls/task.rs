@@ -19,6 +19,7 @@ use crate::handle::{Stamped, Timed, submit, timed_task};
 use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
+use crate::trampoline::Function;
 use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, trampoline};
 
 /// A function to be run in a pool, with settings of its own in place of the pool's; see
@@ -99,8 +100,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         In: Serialize + DeserializeOwned,
         Out: Serialize + DeserializeOwned,
     {
-        let entry = trampoline::offset_of(plain::<F, In, Out>);
-        submit(self.pool.core(), entry, self.terms, argument)
+        let function = Function::of::<F>(plain::<F, In, Out>);
+        submit(self.pool.core(), function, self.terms, argument)
     }
 
     /// [`Pool::submit_timed`].
@@ -110,8 +111,13 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         In: Serialize + DeserializeOwned,
         Out: Serialize + DeserializeOwned,
     {
-        let entry = trampoline::offset_of(timed_task::<F, In, Out>);
-        submit(self.pool.core(), entry, self.terms, Stamped::now(argument))
+        let function = Function::of::<F>(timed_task::<F, In, Out>);
+        submit(
+            self.pool.core(),
+            function,
+            self.terms,
+            Stamped::now(argument),
+        )
     }
 
     /// [`Pool::map`].
@@ -122,7 +128,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        self.collect(trampoline::offset_of(plain::<F, In, Out>), items)
+        self.collect(Function::of::<F>(plain::<F, In, Out>), items)
     }
 
     /// [`Pool::starmap`].
@@ -133,7 +139,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         F::Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = Args>,
     {
-        self.collect(trampoline::offset_of(star::task::<F, Args>), items)
+        self.collect(Function::of::<F>(star::task::<F, Args>), items)
     }
 
     /// [`Pool::imap`].
@@ -155,7 +161,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let dispatch = self.dispatch(trampoline::offset_of(plain::<F, In, Out>));
+        let dispatch = self.dispatch(Function::of::<F>(plain::<F, In, Out>));
         ImapUnordered::new(dispatch, items.into_iter(), self.window)
     }
 
@@ -171,8 +177,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let entry = trampoline::offset_of(super::reduce::task::<F, G, In, Out>);
-        super::reduce::run(self.dispatch(entry), combine, items.into_iter())
+        let function = Function::of::<F>(super::reduce::task::<F, G, In, Out>);
+        super::reduce::run(self.dispatch(function), combine, items.into_iter())
     }
 
     /// [`Pool::map_with`].
@@ -184,9 +190,9 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let entry = trampoline::offset_of(with::task::<F, C, In, Out>);
+        let function = Function::of::<F>(with::task::<F, C, In, Out>);
         match Loan::new(self.pool.core(), context) {
-            Ok(loan) => self.collect(entry, items.into_iter().map(|item| loan.beside(item))),
+            Ok(loan) => self.collect(function, items.into_iter().map(|item| loan.beside(item))),
             Err(error) => items.into_iter().map(|_| Err(error.clone())).collect(),
         }
     }
@@ -210,11 +216,15 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         let lending = Lending::begin(self.pool.core(), data);
         let starts = (0..elements).step_by(len);
         let parts = starts.map(|start| lending.part::<T>(start..elements.min(start + len)));
-        self.collect(trampoline::offset_of(chunks::task::<F, T, Out>), parts)
+        self.collect(Function::of::<F>(chunks::task::<F, T, Out>), parts)
     }
 
     /// The results of all items, in their order.
-    pub(super) fn collect<In, Out, I>(&self, entry: u64, items: I) -> Vec<Result<Out, TaskError>>
+    pub(super) fn collect<In, Out, I>(
+        &self,
+        function: Function,
+        items: I,
+    ) -> Vec<Result<Out, TaskError>>
     where
         In: Serialize,
         Out: DeserializeOwned,
@@ -223,15 +233,15 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         let items = items.into_iter();
         let mut results = Vec::with_capacity(items.size_hint().0);
         prefer_huge_pages(results.spare_capacity_mut());
-        let mut dispatch = self.dispatch(entry);
+        let mut dispatch = self.dispatch(function);
         let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
         let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);
         results.resize_with(results.len() + left, || Err(why.clone()));
         results
     }
 
-    fn dispatch(&self, entry: u64) -> Dispatch<'p> {
-        Dispatch::new(self.pool.core(), entry, self.chunk_size, self.terms)
+    fn dispatch(&self, function: Function) -> Dispatch<'p> {
+        Dispatch::new(self.pool.core(), function, self.chunk_size, self.terms)
     }
 }
 

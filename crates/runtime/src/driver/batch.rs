@@ -5,12 +5,13 @@ use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
 use crate::job::STATUS_ERROR;
 use crate::parcel::{Parcel, Ticket};
+use crate::trampoline::Function;
 
 /// The tasks of one `submit`, `map` or `first`.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// What its messages run.
-    pub(super) entry: u64,
+    pub(super) function: Function,
     pub(super) terms: Terms,
     /// Its messages are of a search, and look at the search's flag.
     pub(super) searches: bool,

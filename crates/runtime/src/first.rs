@@ -51,9 +51,11 @@ pub struct Found<Out> {
 /// won, and a find that is not in the slot.
 type Ended<Out> = (u64, bool, Option<Out>);
 
-pub(crate) fn run<F, In, Out, I>(
+/// Searches with `f`, under the name of `Named`: what the user has called it with.
+pub(crate) fn run<Named, F, In, Out, I>(
     pool: &Pool,
     protocol: Protocol,
+    f: F,
     items: I,
 ) -> Result<First<Out>, TaskError>
 where
@@ -62,6 +64,7 @@ where
     Out: Serialize + DeserializeOwned,
     I: IntoIterator<Item = In>,
 {
+    let _ = f; // it holds nothing; its type is what crosses
     let (round, _one_at_a_time) = next_round(pool);
     let core = pool.core();
     let flag = &core.control.header().stop.0;
@@ -78,7 +81,7 @@ where
     let stop = || flag.is_raised(round) || refused.load(Ordering::Relaxed);
     Dispatch::new(
         core,
-        Function::of::<F>(search::<F, In, Out>),
+        Function::of::<Named>(search::<F, In, Out>),
         ChunkSize::Items(NonZeroUsize::MIN),
         core.options.terms,
     )

@@ -109,7 +109,9 @@ pub use arena::{
 pub use builder::{Pinning, PoolBuilder};
 pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
-pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
+pub use error::{
+    BuildError, GaveUp, NotRetried, RunningTask, TaskError, TaskPanic, TaskTimeout, WorkerDeath,
+};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};

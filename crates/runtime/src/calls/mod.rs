@@ -306,8 +306,7 @@ impl Pool {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let _ = f;
-        crate::first::run::<F, In, Out, I>(self, protocol, items)
+        crate::first::run::<F, F, In, Out, I>(self, protocol, f, items)
     }
 
     /// Whether `f` is true of any of the items. The first that is stops the rest, as in
@@ -337,12 +336,7 @@ impl Pool {
         In: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let _ = f;
-        let is_one = |search: &Search<'_>, item| {
-            let f = crate::trampoline::conjure::<F>();
-            f(search, item).then_some(())
-        };
-        Ok(self.first(is_one, items)?.found.is_some())
+        self.is_any::<F, _, _, _>(f, items)
     }
 
     /// Whether `f` is true of all of the items. The first of which it is false stops the rest. A
@@ -361,6 +355,21 @@ impl Pool {
             let f = crate::trampoline::conjure::<F>();
             !f(search, item)
         };
-        Ok(!self.any(is_not, items)?)
+        Ok(!self.is_any::<F, _, _, _>(is_not, items)?)
+    }
+
+    fn is_any<Named, F, In, I>(&self, f: F, items: I) -> Result<bool, TaskError>
+    where
+        F: Fn(&Search<'_>, In) -> bool + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        let _ = f;
+        let is_one = |search: &Search<'_>, item| {
+            let f = crate::trampoline::conjure::<F>();
+            f(search, item).then_some(())
+        };
+        let first = crate::first::run::<Named, _, _, _, _>(self, Protocol::Claim, is_one, items)?;
+        Ok(first.found.is_some())
     }
 }

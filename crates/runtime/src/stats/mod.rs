@@ -22,7 +22,7 @@ use serde::{Serialize, Serializer};
 use crate::{Stages, StartMethod, Transport};
 
 pub use dump::dump_stats_on;
-pub(crate) use functions::Named;
+pub(crate) use functions::{Named, short_name};
 pub(crate) use notes::introduce;
 pub(crate) use read::{Clock, method_of, of_core, of_onlooker};
 

@@ -88,17 +88,20 @@ impl Pool {
         &self.arena
     }
 
-    /// Where each process has spent its time so far. Reads the workers' pages and disturbs
-    /// none of them.
+    /// Where each process has spent its time so far. Reads the workers' pages, asks the system what
+    /// those that live have used, and disturbs none of them. Most of its time goes into asking: some
+    /// 40 µs for each.
     #[must_use]
     pub fn timings(&self) -> Vec<ProcessTimings> {
         let driver = self.core.lock();
-        let live = driver
-            .seats
-            .iter()
-            .filter(|seat| seat.is_occupied())
-            .map(|seat| timings::of_live(&self.core, seat));
-        sorted(driver.rows.iter().cloned().chain(live).collect())
+        let occupied = driver.seats.iter().filter(|seat| seat.is_occupied());
+        let live: Vec<_> = occupied
+            .map(|seat| timings::of_live(&self.core, seat))
+            .collect();
+        let gone = driver.rows.clone();
+        drop(driver);
+        let live = live.into_iter().map(ProcessTimings::with_live_usage);
+        sorted(gone.into_iter().chain(live).collect())
     }
 
     /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the

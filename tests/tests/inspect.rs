@@ -48,6 +48,8 @@ tests::on_both_paths! {
             let stats = pool.stats();
             (running(&stats) == 1 && stats.tasks == 101).then_some(stats)
         });
+        let tasks = stats.workers.iter().filter_map(|worker| worker.task.as_deref());
+        assert_eq!(tasks.collect::<Vec<_>>(), ["hold::{closure}"]);
         assert_eq!(stats.transport.to_string(), way.transport);
         assert_eq!(stats.start_method.to_string(), way.method);
         victim.say("enough", "");
@@ -79,6 +81,7 @@ tests::on_both_paths! {
             })
         };
         let text = printed("running");
+        assert!(text.contains("hold::{clo… 25 %") || text.contains("hold::{closure} 25 %"), "{text}");
         assert!(text.starts_with(&format!("victim in process {}, 2 workers", victim.pid())), "{text}");
         assert_eq!(text.lines().filter(|line| line.starts_with("worker ")).count(), 1, "{text}");
         victim.say("enough", "");

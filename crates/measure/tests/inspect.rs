@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use forkyard::{
-    ArenaUse, PoolStage, PoolStats, Stages, StartMethod, Transport, WorkerState, WorkerStats,
+    ArenaUse, PoolStage, PoolStats, Stages, StartMethod, TaskProgress, Transport, WorkerState,
+    WorkerStats,
 };
 use forkyard_measure::{Live, Style, pools_to_json, pools_to_list, pools_to_text};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+
+/// What workers run.
+const NAMES: [&str; 2] = ["thumbnail", "Image::load_and_resize_all::{closure}"];
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -26,6 +30,11 @@ fn worker(index: usize, state: WorkerState, seconds: u64) -> WorkerStats {
         generation: u32::from(index == 1),
         pid: (!gone).then_some(41_200 + i32::try_from(index).expect("small")),
         state,
+        task: running.then(|| NAMES[index % 2].to_owned()),
+        progress: (running && index == 1).then_some(TaskProgress {
+            done: 37,
+            total: 120,
+        }),
         task_age: running.then(|| Duration::from_micros(12_345)),
         queued: if running { 17 } else { 0 },
         tasks: if gone {
@@ -125,7 +134,7 @@ fn a_wide_terminal() {
 #[test]
 fn a_narrow_terminal_has_what_matters_most() {
     let text = text_of_any_width(20);
-    assert!(text.contains("worker  state"), "{text}");
+    assert!(text.contains("worker  state    task "), "{text}");
 }
 
 fn text_of_any_width(width: usize) -> String {
@@ -203,7 +212,7 @@ fn more_workers_than_rows_can_be_scrolled() {
     insta::assert_snapshot!(live(60, 12, &looks, 0));
     let last = live(60, 12, &looks, 29);
     assert!(last.contains("\"29 "), "{last}");
-    assert!(!last.contains('…'), "{last}");
+    assert!(!last.contains("\"… "), "{last}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
-//! What can go wrong, by group of operations: building a pool, running a task, ending.
+//! What can go wrong, by group of operations: building a pool, running a task, ending. The death of a
+//! worker is in `death`.
 
-use std::sync::Arc;
+mod death;
+
 use std::time::Duration;
 
 use forkyard_os::process::ExitCause;
+
+pub use death::{RunningTask, WorkerDeath};
 
 /// Why a pool could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -247,105 +251,4 @@ pub enum NotRetried {
 
 fn last(deaths: &[WorkerDeath]) -> String {
     deaths.last().map_or_else(String::new, ToString::to_string)
-}
-
-/// The end of a worker process that was not asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "worker {worker}{} (pid {pid}) died while it ran the task: {cause}; peak memory {} MiB{}{}",
-    of_pool(.pool),
-    .peak_rss_bytes / (1 << 20),
-    oom(*.out_of_memory),
-    last_lines(.stderr_tail)
-)]
-#[non_exhaustive]
-pub struct WorkerDeath {
-    /// The name of the pool, if it has one.
-    pub pool: Option<Arc<str>>,
-    /// Index of the worker in the pool.
-    pub worker: usize,
-    /// Which incarnation of that worker: 0 for the first, one more for each replacement.
-    pub generation: u32,
-    /// Process id.
-    pub pid: i32,
-    /// How it ended.
-    pub cause: ExitCause,
-    /// Peak resident memory in bytes.
-    pub peak_rss_bytes: u64,
-    /// Whether the kernel killed it because memory ran out, on the machine or in its cgroup: a SIGKILL
-    /// for which the cgroup's count of such kills has risen. (When somebody else sends a SIGKILL at the
-    /// same moment, the two may be told the wrong way round.) `None` where the kernel does not tell: not on
-    /// Linux, or in the root of a cgroup hierarchy of version 2.
-    pub out_of_memory: Option<bool>,
-    /// The last 2 KiB that it, or a process that it started, wrote to standard error, what is no UTF-8
-    /// replaced; empty if it wrote nothing or [inherited](crate::WorkerStderr) its standard error.
-    /// Shared by the errors of all items of a message.
-    pub stderr_tail: Arc<str>,
-}
-
-fn of_pool(pool: &Option<Arc<str>>) -> String {
-    pool.as_ref()
-        .map_or_else(String::new, |name| format!(" of pool {name:?}"))
-}
-
-fn oom(out_of_memory: Option<bool>) -> &'static str {
-    match out_of_memory {
-        Some(true) => "; the kernel killed it because memory had run out",
-        Some(false) | None => "",
-    }
-}
-
-/// Characters of a worker's last lines in a message.
-const MOST_QUOTED: usize = 240;
-
-/// The last two lines of what a worker wrote, in one: a crash is rarely told in more, and often in two.
-fn last_lines(tail: &str) -> String {
-    let mut lines = tail.lines().map(str::trim).filter(|line| !line.is_empty());
-    let Some(last) = lines.next_back() else {
-        return String::new();
-    };
-    let text = match lines.next_back() {
-        Some(before) => format!("{before}; {last}"),
-        None => last.to_owned(),
-    };
-    // A terminal is not to be told what to do by what a worker has written.
-    let quoted: String = text.chars().filter(|c| !c.is_control()).collect();
-    let cut = quoted.chars().count().saturating_sub(MOST_QUOTED);
-    let quoted: String = quoted.chars().skip(cut).collect();
-    format!("; it last wrote: {quoted}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_death_quotes_the_last_lines() {
-        let mut death = WorkerDeath {
-            pool: None,
-            worker: 1,
-            generation: 0,
-            pid: 77,
-            cause: ExitCause::Code(9),
-            peak_rss_bytes: 5 << 20,
-            out_of_memory: None,
-            stderr_tail: Arc::default(),
-        };
-        let plain = "worker 1 (pid 77) died while it ran the task: exit code 9; peak memory 5 MiB";
-        assert_eq!(death.to_string(), plain);
-        death.stderr_tail =
-            "early\n\nthread main has overflowed its stack\r\n\nfatal\x1b[0m\n".into();
-        let quoted = "; it last wrote: thread main has overflowed its stack; fatal[0m";
-        assert_eq!(death.to_string(), format!("{plain}{quoted}"));
-        death.stderr_tail = "y".repeat(2048).into();
-        let text = death.to_string();
-        assert!(text.ends_with(&format!(": {}", "y".repeat(MOST_QUOTED))));
-        death.out_of_memory = Some(true);
-        death.stderr_tail = "\n \n".into();
-        assert!(
-            death
-                .to_string()
-                .ends_with("MiB; the kernel killed it because memory had run out")
-        );
-    }
 }

@@ -21,6 +21,7 @@ use crate::job::{Env, ItemError, Job, execute};
 use crate::map::Dispatch;
 use crate::packing::{has_attachments, restart_attachments};
 use crate::start::OsPark;
+use crate::trampoline::Function;
 use crate::{ChunkSize, Pool, Search, trampoline};
 
 /// What a search over a pool has found.
@@ -51,10 +52,12 @@ pub struct Found<Out> {
 /// won, and a find that is not in the slot.
 type Ended<Out> = (u64, bool, Option<Out>);
 
-pub(crate) fn run<F, In, Out, I>(
+/// Searches with `f`, under the name of `Named`: what the user has called it with.
+pub(crate) fn run<Named, F, In, Out, I>(
     pool: &Pool,
     terms: Terms,
     protocol: Protocol,
+    f: F,
     items: I,
 ) -> Result<First<Out>, TaskError>
 where
@@ -63,6 +66,7 @@ where
     Out: Serialize + DeserializeOwned,
     I: IntoIterator<Item = In>,
 {
+    let _ = f; // it holds nothing; its type is what crosses
     let (round, _one_at_a_time) = next_round(pool);
     let core = pool.core();
     let flag = &core.control.header().stop.0;
@@ -79,7 +83,7 @@ where
     let stop = || flag.is_raised(round) || refused.load(Ordering::Relaxed);
     Dispatch::new(
         core,
-        trampoline::offset_of(search::<F, In, Out>),
+        Function::of::<Named>(search::<F, In, Out>),
         ChunkSize::Items(NonZeroUsize::MIN),
         terms,
     )

@@ -113,7 +113,9 @@ pub use builder::{Pinning, PoolBuilder};
 pub use calls::{Imap, ImapUnordered, StarFn, Task};
 pub use context::{Context, context};
 pub use driver::suspend;
-pub use error::{BuildError, GaveUp, NotRetried, TaskError, TaskPanic, TaskTimeout, WorkerDeath};
+pub use error::{
+    BuildError, GaveUp, NotRetried, RunningTask, TaskError, TaskPanic, TaskTimeout, WorkerDeath,
+};
 pub use first::{First, Found};
 pub use forkyard_os::process::ExitCause;
 pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
@@ -130,7 +132,9 @@ pub use setup::{Maker, Outcome, WorkerProgress};
 pub use state::{
     Barrier, Event, Queue, Semaphore, SharedArray, SharedCell, SharedMutex, StateError,
 };
-pub use stats::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats, dump_stats_on};
+pub use stats::{
+    ArenaUse, PoolStage, PoolStats, TaskProgress, WorkerState, WorkerStats, dump_stats_on,
+};
 pub use timings::{ProcessTimings, Stages};
 pub use watcher::PoolWatcher;
 pub use witness::WorkerStderr;

@@ -18,6 +18,7 @@ use crate::parcel::Ready;
 use crate::reply::Decoder;
 use crate::sink::Sink;
 use crate::source::Source;
+use crate::trampoline::Function;
 use crate::window::Window;
 
 /// Messages put together at a time, before they are sent.
@@ -113,7 +114,12 @@ pub(crate) enum Wait {
 }
 
 impl<'a> Dispatch<'a> {
-    pub(crate) fn new(core: &'a Arc<Core>, entry: u64, chunk: ChunkSize, terms: Terms) -> Self {
+    pub(crate) fn new(
+        core: &'a Arc<Core>,
+        function: Function,
+        chunk: ChunkSize,
+        terms: Terms,
+    ) -> Self {
         // Of what is lost with its worker, one item must not stand for others.
         let chunk = if terms.one_by_one() {
             ChunkSize::Items(NonZeroUsize::MIN)
@@ -123,11 +129,11 @@ impl<'a> Dispatch<'a> {
         Self {
             core,
             message: Message {
-                entry,
+                entry: function.entry,
                 ..Message::default()
             },
             chunk,
-            batch: core.lock().open_batch(entry, terms),
+            batch: core.lock().open_batch(core, function, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
             failed: None,

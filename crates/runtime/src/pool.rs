@@ -68,16 +68,19 @@ impl Pool {
     }
 
     /// Where each process has spent its time so far: those that live, and those that are gone as
-    /// [`Report::processes`] has them. Reads the workers' pages and disturbs none of them.
+    /// [`Report::processes`] has them. Reads the workers' pages, asks the system what those that live
+    /// have used, and disturbs none of them. Most of its time goes into asking: some 40 µs for each.
     #[must_use]
     pub fn timings(&self) -> Vec<ProcessTimings> {
         let driver = self.core.lock();
-        let live = driver
-            .seats
-            .iter()
-            .filter(|seat| seat.is_occupied())
-            .map(|seat| timings::of_live(&self.core, seat));
-        sorted(driver.past.rows().cloned().chain(live).collect())
+        let occupied = driver.seats.iter().filter(|seat| seat.is_occupied());
+        let live: Vec<_> = occupied
+            .map(|seat| timings::of_live(&self.core, seat))
+            .collect();
+        let gone: Vec<_> = driver.past.rows().cloned().collect();
+        drop(driver);
+        let live = live.into_iter().map(ProcessTimings::with_live_usage);
+        sorted(gone.into_iter().chain(live).collect())
     }
 
     /// What the pool and its workers are doing now. Reads shared memory and disturbs none of the

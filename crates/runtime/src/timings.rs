@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use forkyard_os::clock::{TickScale, now_ns};
 use forkyard_os::process::{Exit, ExitCause, Pid};
+use forkyard_os::usage::live_usage;
 use forkyard_shm::look::WorkerLook;
 
 use crate::driver::{Core, Seat};
@@ -33,11 +34,13 @@ pub struct ProcessTimings {
     pub wall: Duration,
     /// The parts of `wall`.
     pub stages: Stages,
-    /// CPU time in user mode.
+    /// CPU time in user mode. While the process lives the system tells it in steps of a hundredth of
+    /// a second or so; on macOS it is zero until then.
     pub cpu_user: Duration,
-    /// CPU time in the kernel on its behalf.
+    /// CPU time in the kernel on its behalf; while it lives as for `cpu_user`.
     pub cpu_system: Duration,
-    /// Peak resident memory in bytes.
+    /// Peak resident memory in bytes; on macOS zero while the process lives. Also zero where nobody
+    /// could say, as of a worker whose zygote had died.
     pub peak_rss_bytes: u64,
     /// How it ended; `None` while it lives.
     pub exit: Option<ExitCause>,
@@ -49,6 +52,17 @@ impl ProcessTimings {
         let wall = i64::try_from(self.wall.as_nanos()).unwrap_or(i64::MAX);
         let sum = i64::try_from(self.stages.sum().as_nanos()).unwrap_or(i64::MAX);
         wall.saturating_sub(sum)
+    }
+
+    /// Of a process that lives: asks the system what it has used so far. Takes a while, so not
+    /// under the driver's lock.
+    pub(crate) fn with_live_usage(mut self) -> Self {
+        if let Some(used) = Pid::from_raw(self.pid).and_then(live_usage) {
+            self.cpu_user = used.cpu_user;
+            self.cpu_system = used.cpu_system;
+            self.peak_rss_bytes = self.peak_rss_bytes.max(used.peak_rss_bytes);
+        }
+        self
     }
 }
 

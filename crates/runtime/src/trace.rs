@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use forkyard_os::process::{ExitCause, Signal};
 use forkyard_os::segment::SegmentName;
+use tracing::field::display;
 use tracing::{Level, Span, debug, enabled, error, info_span, trace, warn};
 
 use crate::driver::{Core, Seat, StartFailure};
@@ -93,14 +94,16 @@ pub(crate) fn worker_ended(core: &Core, death: &WorkerDeath, asked: bool) {
         generation,
         pid,
         cause,
+        task,
         ..
     } = death;
+    let task = task.map(display);
     if asked {
         debug!(target: "forkyard::worker", parent: &core.span, pool = id(core), worker, generation, pid,
-            %cause, "worker ended");
+            task, %cause, "worker ended");
     } else {
         warn!(target: "forkyard::worker", parent: &core.span, pool = id(core), worker, generation, pid,
-            %cause, "worker died");
+            task, %cause, "worker died");
     }
 }
 

@@ -26,6 +26,25 @@ use crate::setup::Call as HookCall;
 /// What runs in a worker for one message.
 pub(crate) type Entry = for<'a, 'b> fn(&'a mut Job<'b>);
 
+/// A function that tasks run: as messages name it, and as people do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Function {
+    /// How far its trampoline is from the anchor.
+    pub(crate) entry: u64,
+    /// Its name, with the whole path; for a closure that of the function it is in, and a word.
+    pub(crate) name: &'static str,
+}
+
+impl Function {
+    /// `F`, of which `entry` is the trampoline.
+    pub(crate) fn of<F>(entry: Entry) -> Self {
+        Self {
+            entry: offset_of(entry),
+            name: std::any::type_name::<F>(),
+        }
+    }
+}
+
 /// What runs in a worker, or a zygote, outside of tasks.
 pub(crate) type Hook = for<'a, 'b> fn(&'a mut HookCall<'b>) -> Result<(), String>;
 
@@ -42,7 +61,7 @@ fn anchor_address() -> u64 {
 }
 
 /// How far `entry` is from the anchor.
-pub(crate) fn offset_of(entry: Entry) -> u64 {
+fn offset_of(entry: Entry) -> u64 {
     (entry as usize as u64).wrapping_sub(anchor_address())
 }
 

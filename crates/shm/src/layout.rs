@@ -18,7 +18,7 @@
 //!  0x00c0 |   awake             u32, its own line          |
 //!  0x0100 |   lock              OwnerLock, its own line    |
 //!  0x0140 |   about             About, for onlookers       |
-//!  0x0280 |   zero                                         |
+//!  0x0280 |   names             Names, for onlookers         |
 //!  0x1000 +------------------------------------------------+
 //!         | ResultSlot                                     |
 //!  0x2000 +------------------------------------------------+
@@ -48,6 +48,7 @@
 
 mod about;
 mod fields;
+mod names;
 mod setup;
 mod vitals;
 
@@ -66,6 +67,7 @@ use crate::wait::Doorbell;
 pub use about::{About, Stage};
 
 pub use crate::link_name::{LINK_NAME_BYTES, LinkName, NOTE_BYTES, Note};
+pub use names::{NAME_BYTES, NAMED, Names};
 pub use setup::{Progress, Setup, SetupPlace};
 pub use vitals::{Phase, Vitals};
 
@@ -105,6 +107,8 @@ pub struct Header {
     pub lock: Line<OwnerLock>,
     /// What the pool says about itself.
     pub about: About,
+    /// What its functions are called.
+    pub names: Names,
 }
 
 /// What the supervisor writes about a worker.
@@ -160,6 +164,8 @@ pub struct Counters {
     pub started: AtomicU64,
     /// Messages finished: it is at work while that is less than `begun`.
     pub finished: AtomicU64,
+    /// What the last message begun runs, for onlookers: the number by which it names its function.
+    pub entry: AtomicU64,
 }
 
 /// The copy path's flow: what the worker took out of its pipe and put into the other.
@@ -241,6 +247,7 @@ impl WorkerPage {
             &c.begun,
             &c.started,
             &c.finished,
+            &c.entry,
             &self.pipes.received_cost,
             &self.orders.taken,
             &self.orders.sent,
@@ -283,7 +290,8 @@ const _: () = {
     assert!(offset_of!(Header, awake) == 0x00c0);
     assert!(offset_of!(Header, lock) == 0x0100);
     assert!(offset_of!(Header, about) == 0x0140);
-    assert!(size_of::<Header>() == 0x0280);
+    assert!(offset_of!(Header, names) == 0x0280);
+    assert!(size_of::<Header>() == 0x1000);
     assert!(RESULT_AT == 0x1000);
     assert!(RESULT_AT + size_of::<ResultSlot>() <= DIRECTORY_AT);
     assert!(DIRECTORY_AT == 0x2000);
@@ -320,7 +328,10 @@ pub const LAYOUT_HASH: u64 = {
         crate::first::RESULT_BYTES,
     ];
     hash(
-        hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), about::ABOUT),
+        hash(
+            hash(hash(hash(FNV_BASIS, &rest), fields::HEADER), about::ABOUT),
+            names::NAMES,
+        ),
         fields::PAGE,
     )
 };

@@ -36,6 +36,8 @@ pub struct PoolLook {
     pub stage: Stage,
     /// What its makers call it.
     pub name: Option<String>,
+    /// What the functions of its tasks are called, by the number that stands for them in messages.
+    pub functions: Vec<(u64, String)>,
     /// Bytes of the arena's extents.
     pub arena_bytes: u64,
     /// Most bytes that they ever had.
@@ -89,6 +91,21 @@ pub struct WorkerLook {
     pub started: u64,
     /// Messages finished.
     pub finished: u64,
+    /// What the last message begun runs; 0 when that is not known.
+    pub entry: u64,
+    /// How far it is.
+    pub progress: ProgressLook,
+}
+
+/// How far a task is, as it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProgressLook {
+    /// Which message it is of: the count of messages begun. Zero: none has said anything yet.
+    pub message: u64,
+    /// What is done.
+    pub done: u64,
+    /// What there is to do.
+    pub total: u64,
 }
 
 /// Clock ticks by stage.
@@ -125,6 +142,7 @@ impl Control {
             copy_path: word(&about.copy_path) == 1,
             stage: Stage::of(word(&about.stage)),
             name: about.name.get(),
+            functions: self.header().names.get(),
             arena_bytes: directory.seen_bytes(),
             arena_peak_bytes: directory.peak_bytes(),
             arena_limit_bytes: directory.limit_bytes(),
@@ -170,6 +188,12 @@ impl Control {
             begun: long(&counters.begun),
             started: long(&counters.started),
             finished,
+            entry: long(&counters.entry),
+            progress: ProgressLook {
+                message: long(&page.progress.message),
+                done: long(&page.progress.done),
+                total: long(&page.progress.total),
+            },
         }
     }
 }
@@ -234,7 +258,7 @@ impl Onlooker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::PAGE;
+    use crate::layout::{NAME_BYTES, NAMED, PAGE};
     use std::alloc::{Layout, alloc_zeroed, dealloc};
 
     #[test]
@@ -258,8 +282,14 @@ mod tests {
         about.pending.store(7, Ordering::Relaxed);
         about.stage.store(Stage::Closing as u32, Ordering::Relaxed);
         assert!(about.name.set("a pool"));
+        let names = &control.header().names;
+        names.set(0, 70, "first");
+        names.set(NAMED - 1, 71, &"n".repeat(NAME_BYTES + 1));
         let page = control.page(1);
         page.counters.begun.store(3, Ordering::Relaxed);
+        page.counters.entry.store(71, Ordering::Relaxed);
+        page.progress.message.store(3, Ordering::Relaxed);
+        page.progress.done.store(5, Ordering::Relaxed);
         page.vitals.enter(Phase::Ready);
         // SAFETY: as above.
         let onlooker = unsafe { Onlooker::attach(base, shape.bytes()) }.expect("it is sound");
@@ -267,9 +297,19 @@ mod tests {
         let pool = onlooker.look();
         assert_eq!((pool.pending, pool.stage), (7, Stage::Closing));
         assert_eq!(pool.name.as_deref(), Some("a pool"));
+        let functions = [(70, "first".to_owned()), (71, "n".repeat(NAME_BYTES))];
+        assert_eq!(pool.functions, functions);
+        names.set(0, 72, "second");
+        assert_eq!(onlooker.look().functions[0], (72, "second".to_owned()));
         let (idle, busy) = (onlooker.look_at(0), onlooker.look_at(1));
         assert_eq!((idle.begun, idle.phase), (0, Phase::Empty));
         assert_eq!((busy.begun, busy.phase), (3, Phase::Ready));
+        let said = ProgressLook {
+            message: 3,
+            done: 5,
+            total: 0,
+        };
+        assert_eq!((busy.entry, busy.progress), (71, said));
         // SAFETY: from `alloc_zeroed` with this layout.
         unsafe { dealloc(base.as_ptr(), layout) };
     }

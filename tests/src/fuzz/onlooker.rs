@@ -28,7 +28,7 @@ pub(super) fn run(bytes: &[u8]) {
     make(&memory, shape);
     // Behind what is checked when somebody attaches.
     for scribble in &input.header {
-        scribble.within(&memory, 0x38, 0x280 - 0x38);
+        scribble.within(&memory, 0x38, HEADER_BYTES - 0x38);
     }
     // SAFETY: the memory is as long as said, page-aligned, and outlives what is attached.
     let attached = unsafe { Onlooker::attach(memory.base(), memory.len()) };
@@ -47,6 +47,9 @@ pub(super) fn run(bytes: &[u8]) {
     assert_eq!(onlooker.shape(), shape);
     let _ = forkyard::fuzzing::picture(&onlooker);
 }
+
+/// What lies before the result slot.
+const HEADER_BYTES: usize = 0x1000;
 
 /// Where the first worker's page lies.
 fn pages_at(shape: Shape) -> usize {

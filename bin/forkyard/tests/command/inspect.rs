@@ -54,7 +54,11 @@ fn a_run_is_shown_as_a_table_and_as_json_and_its_numbers_move() {
     let running = |json: &Value| {
         let workers = json["pools"][0]["workers"].as_array().cloned();
         let mut workers = workers.unwrap_or_default().into_iter();
-        workers.any(|worker| worker["state"] == "running" && worker["task_age_ns"].is_u64())
+        workers.any(|worker| {
+            worker["state"] == "running"
+                && worker["task_age_ns"].is_u64()
+                && worker["task"].as_str().is_some_and(|name| !name.is_empty())
+        })
     };
     wait_for("a task seen at work", || {
         running(&inspect_json(child.id()).json())

@@ -25,6 +25,7 @@ pub struct Live {
 /// One measure of a worker.
 struct Column {
     head: &'static str,
+    /// 0: as wide as the terminal allows, see [`task_width`].
     width: u16,
     /// Shown from this width of the terminal on.
     from: u16,
@@ -40,16 +41,22 @@ const fn column(head: &'static str, width: u16, from: u16, left: bool) -> Column
     }
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     column("worker", 6, 0, true),
     column("pid", 7, 100, false),
     column("state", 8, 0, true),
+    column("task", 0, 40, true),
     column("for", 8, 0, false),
-    column("queued", 6, 100, false),
-    column("tasks", 13, 80, false),
-    column("per s", 9, 0, false),
-    column("memory", 9, 0, false),
+    column("queued", 6, 110, false),
+    column("tasks", 13, 100, false),
+    column("per s", 9, 50, false),
+    column("memory", 9, 70, false),
 ];
+
+/// Columns for what a worker runs, on a terminal of that width.
+fn task_width(terminal: u16) -> u16 {
+    (terminal / 5).clamp(12, 40)
+}
 
 /// A stage is explained that would be seen in a bar of so many cells.
 const LEGEND_CELLS: usize = 20;
@@ -122,12 +129,17 @@ impl Live {
 
     fn workers(&self, area: Rect) -> Table<'static> {
         let columns: Vec<&Column> = COLUMNS.iter().filter(|c| area.width >= c.from).collect();
-        let taken: u16 = columns.iter().map(|column| column.width + 1).sum();
+        let task = task_width(area.width);
+        let width = |column: &&Column| match column.width {
+            0 => task,
+            width => width,
+        };
+        let taken: u16 = columns.iter().map(|column| width(column) + 1).sum();
         let bar = area.width.saturating_sub(taken);
         let has_bar = bar >= SHORTEST_BAR;
         let mut widths: Vec<Constraint> = columns
             .iter()
-            .map(|column| Constraint::Length(column.width))
+            .map(|column| Constraint::Length(width(column)))
             .collect();
         let mut head: Vec<Cell<'_>> = columns
             .iter()
@@ -152,7 +164,7 @@ impl Live {
             .iter()
             .skip(first)
             .take(shown)
-            .map(|worker| self.row(worker, &columns, has_bar.then_some(bar)))
+            .map(|worker| self.row(worker, &columns, task, has_bar.then_some(bar)))
             .collect();
         let hidden = all.saturating_sub(first + shown);
         if hidden > 0 {
@@ -162,7 +174,13 @@ impl Live {
         Table::new(rows, widths).header(Row::new(head).style(dim))
     }
 
-    fn row(&self, worker: &WorkerStats, columns: &[&Column], bar: Option<u16>) -> Row<'static> {
+    fn row(
+        &self,
+        worker: &WorkerStats,
+        columns: &[&Column],
+        task: u16,
+        bar: Option<u16>,
+    ) -> Row<'static> {
         let rate = match &self.before {
             Some(before) => worker.rate_since(before),
             None => worker.tasks_per_second,
@@ -175,6 +193,7 @@ impl Live {
                     "worker" => worker.name(),
                     "pid" => or_dash(worker.pid.map(|pid| pid.to_string())),
                     "state" => return Cell::from(self.state(worker.state)),
+                    "task" => worker.task_label(usize::from(task)),
                     "for" => or_dash(worker.task_age.map(duration)),
                     "queued" => count(worker.queued),
                     "tasks" => count(worker.tasks),

@@ -134,6 +134,8 @@ mod tests {
             generation: 0,
             pid: None,
             state,
+            task: None,
+            progress: None,
             task_age: None,
             queued: 0,
             tasks: 0,

@@ -64,13 +64,13 @@ pub(super) fn program() -> io::Result<PathBuf> {
     Ok(PathBuf::from("/proc/self/exe"))
 }
 
-fn stat(pid: Pid) -> io::Result<String> {
+pub(crate) fn stat(pid: Pid) -> io::Result<String> {
     let bytes = fs::read(format!("/proc/{pid}/stat"))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Field `number`, counted from 1 as in proc(5), of a stat line; from 3 on, after the name, which may hold anything.
-fn stat_field(line: &str, number: usize) -> Option<&str> {
+pub(crate) fn stat_field(line: &str, number: usize) -> Option<&str> {
     let (_, after_name) = line.rsplit_once(')')?;
     after_name
         .split_ascii_whitespace()

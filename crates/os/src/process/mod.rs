@@ -20,6 +20,8 @@ mod linux;
 mod macos;
 #[cfg(target_os = "linux")]
 use linux as platform;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{stat, stat_field};
 #[cfg(target_os = "macos")]
 use macos as platform;
 

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use super::LiveUsage;
 use crate::process::Pid;
 
 /// The most resident memory, in bytes, that the calling process has had.
@@ -35,6 +36,13 @@ pub fn rss_bytes(pid: Pid) -> Option<u64> {
 #[must_use]
 pub fn private_bytes() -> u64 {
     rss_bytes(Pid::current()).unwrap_or(0)
+}
+
+/// What a process that lives has used so far. On macOS nothing is told: times would be in units of its own, and there
+/// is no peak for others to read.
+#[must_use]
+pub fn live_usage(_pid: Pid) -> Option<LiveUsage> {
+    None
 }
 
 /// `ru_maxrss` in bytes: macOS counts bytes.

@@ -20,6 +20,17 @@ pub struct Usage {
     pub involuntary_switches: u64,
 }
 
+/// What another process, which lives, has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LiveUsage {
+    /// Processor time in user mode.
+    pub cpu_user: Duration,
+    /// Processor time in the kernel.
+    pub cpu_system: Duration,
+    /// The most resident memory, in bytes, that it has had.
+    pub peak_rss_bytes: u64,
+}
+
 /// What the calling process, all its threads together, has used. About a microsecond.
 #[must_use]
 pub fn rusage_self() -> Usage {
@@ -58,5 +69,31 @@ mod tests {
         assert!(crate::usage::peak_rss_bytes() > 100_000);
         let now = crate::usage::rss_bytes(crate::process::Pid::current());
         assert!(now.expect("it runs") > 100_000);
+    }
+
+    #[test]
+    fn what_others_use_grows() {
+        let me = crate::process::Pid::current();
+        let Some(first) = crate::usage::live_usage(me) else {
+            return; // a system that does not tell
+        };
+        assert!(first.peak_rss_bytes > 100_000, "{first:?}");
+        let more = || {
+            let now = crate::usage::live_usage(me).expect("it still runs");
+            (now.cpu_user + now.cpu_system > first.cpu_user + first.cpu_system).then_some(now)
+        };
+        // Busy until a tick of it was counted.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let later = loop {
+            if let Some(later) = more() {
+                break later;
+            }
+            assert!(std::time::Instant::now() < deadline, "{first:?} for ever");
+        };
+        assert!(later.peak_rss_bytes >= first.peak_rss_bytes);
+        assert_eq!(
+            crate::usage::live_usage(crate::process::Pid::from_raw(i32::MAX).expect("a pid")),
+            None
+        );
     }
 }

@@ -20,6 +20,7 @@ use crate::handle::{Stamped, Timed, submit, timed_task};
 use crate::job::{Job, execute};
 use crate::map::Dispatch;
 use crate::reply::decode_into;
+use crate::trampoline::Function;
 use crate::window::Window;
 use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, Protocol, Search, trampoline};
 
@@ -119,8 +120,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         In: Serialize + DeserializeOwned,
         Out: Serialize + DeserializeOwned,
     {
-        let entry = trampoline::offset_of(plain::<F, In, Out>);
-        submit(self.pool.core(), entry, self.terms, argument)
+        let function = Function::of::<F>(plain::<F, In, Out>);
+        submit(self.pool.core(), function, self.terms, argument)
     }
 
     /// [`Pool::submit_timed`].
@@ -130,8 +131,13 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         In: Serialize + DeserializeOwned,
         Out: Serialize + DeserializeOwned,
     {
-        let entry = trampoline::offset_of(timed_task::<F, In, Out>);
-        submit(self.pool.core(), entry, self.terms, Stamped::now(argument))
+        let function = Function::of::<F>(timed_task::<F, In, Out>);
+        submit(
+            self.pool.core(),
+            function,
+            self.terms,
+            Stamped::now(argument),
+        )
     }
 
     /// [`Pool::map`].
@@ -142,7 +148,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        self.collect(trampoline::offset_of(plain::<F, In, Out>), items)
+        self.collect(Function::of::<F>(plain::<F, In, Out>), items)
     }
 
     /// [`Pool::starmap`].
@@ -153,7 +159,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         F::Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = Args>,
     {
-        self.collect(trampoline::offset_of(star::task::<F, Args>), items)
+        self.collect(Function::of::<F>(star::task::<F, Args>), items)
     }
 
     /// [`Pool::imap`].
@@ -175,7 +181,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let mut dispatch = self.dispatch(trampoline::offset_of(plain::<F, In, Out>));
+        let mut dispatch = self.dispatch(Function::of::<F>(plain::<F, In, Out>));
         dispatch.window = Window::new(self.pool.workers(), self.window, self.window_bytes);
         ImapUnordered::new(dispatch, items.into_iter())
     }
@@ -192,8 +198,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let entry = trampoline::offset_of(super::reduce::task::<F, G, In, Out>);
-        super::reduce::run(self.dispatch(entry), combine, items.into_iter())
+        let function = Function::of::<F>(super::reduce::task::<F, G, In, Out>);
+        super::reduce::run(self.dispatch(function), combine, items.into_iter())
     }
 
     /// [`Pool::map_with`].
@@ -205,9 +211,9 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        let entry = trampoline::offset_of(with::task::<F, C, In, Out>);
+        let function = Function::of::<F>(with::task::<F, C, In, Out>);
         match Loan::new(self.pool.core(), context) {
-            Ok(loan) => self.collect(entry, items.into_iter().map(|item| loan.beside(item))),
+            Ok(loan) => self.collect(function, items.into_iter().map(|item| loan.beside(item))),
             Err(error) => items.into_iter().map(|_| Err(error.clone())).collect(),
         }
     }
@@ -235,7 +241,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
             terms: self.terms.writing_in_place(),
             ..*self
         };
-        task.collect(trampoline::offset_of(chunks::task::<F, T, Out>), parts)
+        task.collect(Function::of::<F>(chunks::task::<F, T, Out>), parts)
     }
 
     /// [`Pool::first`], [`any`](Self::any) and [`all`](Self::all) under this task's
@@ -285,7 +291,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         Out: Serialize + DeserializeOwned,
         I: IntoIterator<Item = In>,
     {
-        first::run::<F, In, Out, I>(self.pool, self.terms, protocol, items)
+        self.search(trampoline::conjure::<F>(), protocol, items)
     }
 
     /// [`Pool::any`], with the settings that [`first`](Self::first) goes by.
@@ -302,7 +308,7 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
             let f = trampoline::conjure::<F>();
             f(search, item).then_some(())
         };
-        Ok(self.with(is_one).first(items)?.found.is_some())
+        Ok(self.search(is_one, Protocol::Claim, items)?.found.is_some())
     }
 
     /// [`Pool::all`], with the settings that [`first`](Self::first) goes by.
@@ -319,21 +325,31 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
             let f = trampoline::conjure::<F>();
             (!f(search, item)).then_some(())
         };
-        Ok(self.with(is_not).first(items)?.found.is_none())
+        Ok(self.search(is_not, Protocol::Claim, items)?.found.is_none())
     }
 
-    /// Another function with the same settings.
-    fn with<G: Copy + 'static>(&self, f: G) -> Task<'p, G> {
-        Task {
-            chunk_size: self.chunk_size,
-            terms: self.terms,
-            window: self.window,
-            ..Task::new(self.pool, f)
-        }
+    /// Searches with `f` under these settings, and under the name of this task.
+    fn search<G, In, Out, I>(
+        &self,
+        f: G,
+        protocol: Protocol,
+        items: I,
+    ) -> Result<First<Out>, TaskError>
+    where
+        G: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
+        In: Serialize + DeserializeOwned,
+        Out: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = In>,
+    {
+        first::run::<F, G, In, Out, I>(self.pool, self.terms, protocol, f, items)
     }
 
     /// The results of all items, in their order.
-    pub(super) fn collect<In, Out, I>(&self, entry: u64, items: I) -> Vec<Result<Out, TaskError>>
+    pub(super) fn collect<In, Out, I>(
+        &self,
+        function: Function,
+        items: I,
+    ) -> Vec<Result<Out, TaskError>>
     where
         In: Serialize,
         Out: DeserializeOwned,
@@ -342,15 +358,15 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
         let items = items.into_iter();
         let mut results = Vec::with_capacity(items.size_hint().0);
         prefer_huge_pages(results.spare_capacity_mut());
-        let mut dispatch = self.dispatch(entry);
+        let mut dispatch = self.dispatch(function);
         let left = dispatch.run(items, &mut |reply| decode_into(&mut results, reply));
         let why = dispatch.refused.take().unwrap_or(TaskError::Aborted);
         results.resize_with(results.len() + left, || Err(why.clone()));
         results
     }
 
-    fn dispatch(&self, entry: u64) -> Dispatch<'p> {
-        Dispatch::new(self.pool.core(), entry, self.chunk_size, self.terms)
+    fn dispatch(&self, function: Function) -> Dispatch<'p> {
+        Dispatch::new(self.pool.core(), function, self.chunk_size, self.terms)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::bulk::{Bulk, Place};
 use crate::error::TaskError;
 use crate::job::STATUS_ERROR;
 use crate::parcel::{Parcel, Ticket};
+use crate::trampoline::Function;
 
 /// The tasks of one `submit`, `map` or `first`.
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ pub(crate) struct Batch {
     /// Of all batches of the pool: its key is another's when it is gone.
     pub(super) serial: u64,
     /// What its messages run.
-    pub(super) entry: u64,
+    pub(super) function: Function,
     pub(super) terms: Terms,
     /// Its messages are of a search, and look at the search's flag.
     pub(super) searches: bool,

@@ -19,9 +19,9 @@ use super::careful::NOBODY;
 use super::link::{OVERWRITTEN, Remains};
 use super::stop::Stopping;
 use super::{Core, Driver, LastWords, SeatPhase, StartFailure};
-use crate::error::{TaskError, WorkerDeath};
+use crate::error::{RunningTask, TaskError, WorkerDeath};
 use crate::life::{Event, Yield};
-use crate::parcel::{Parcel, Ready};
+use crate::parcel::{Parcel, Ready, Ticket};
 use crate::start::OsPark;
 use crate::{mapped, timings, trace};
 
@@ -43,6 +43,7 @@ impl Driver {
             generation,
             pid: exit.pid.as_raw(),
             cause: exit.cause,
+            task: self.task_at_death(core, index),
             peak_rss_bytes: exit.peak_rss_bytes,
             out_of_memory: known.out_of_memory,
             stderr_tail: known.stderr_tail,
@@ -86,6 +87,25 @@ impl Driver {
         self.recount_awake(core);
         self.give_up_if_hopeless();
         self.note_change(core);
+    }
+
+    /// What a worker ran when it died. Messages are run in their order, and the results of those
+    /// that it had finished are taken, so it can only be the oldest.
+    fn task_at_death(&self, core: &Core, index: usize) -> Option<RunningTask> {
+        let seat = &self.seats[index];
+        let ticket = seat.in_flight.front()?.ticket;
+        let begun = seat.link.is_begun(0, &core.control, index);
+        begun.then(|| self.running_task(&ticket))?
+    }
+
+    /// A message, as it is told of; `None` when it is nobody's any more.
+    fn running_task(&self, ticket: &Ticket) -> Option<RunningTask> {
+        let batch = self.batches.get(ticket.batch as usize)?;
+        Some(RunningTask {
+            function: batch.function.name,
+            first: ticket.first,
+            items: ticket.items,
+        })
     }
 
     /// What becomes of a seat whose process is gone.
@@ -166,7 +186,10 @@ impl Driver {
                     let suspect = nth == 0 && was_up && kills_unbegun(&parcel);
                     ticket.deaths += u8::from(suspect);
                     if ticket.deaths >= MOST_DEATHS {
-                        self.refuse(ticket, TaskError::WorkerDied(Box::new(death.clone())));
+                        // It is what the worker was about to run.
+                        let mut death = death.clone();
+                        death.task = self.running_task(&ticket);
+                        self.refuse(ticket, TaskError::WorkerDied(Box::new(death)));
                     } else {
                         parcel.keep(message.extra);
                         unbegun.push(Ready { ticket, parcel });
@@ -174,6 +197,8 @@ impl Driver {
                 }
                 Remains::Running => {
                     running = true;
+                    let mut death = death.clone();
+                    death.task = self.running_task(&ticket);
                     let again = match &fault {
                         Some(fault) => Err(fault_error(fault.clone())),
                         None => self.run_again((index, nth), ticket, message.extra, death),

@@ -86,6 +86,8 @@ use crate::report::CutShort;
 use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
+use crate::stats::Named;
+use crate::trampoline::Function;
 use crate::witness::Witness;
 use suspend::Pause;
 
@@ -187,6 +189,8 @@ pub(crate) struct Driver {
     others_may_come: bool,
     /// A worker was found to have had its share of tasks, while messages were shared out.
     has_closed: bool,
+    /// The functions that onlookers are told the names of.
+    named: Named,
     /// Places of replies of batches that are gone, to be used again.
     spare: Vec<Bulk<Reply>>,
     /// Where replies go that nobody waits for.
@@ -262,6 +266,7 @@ impl Core {
                 others_may_come: false,
                 has_closed: false,
                 keeps_few: options.lifecycle.idle_timeout.is_some(),
+                named: Named::default(),
                 spare: Vec::new(),
                 scrap: Reply::default(),
                 has_terms: false,
@@ -321,12 +326,13 @@ impl Driver {
     }
 
     /// Opens a batch.
-    pub(crate) fn open_batch(&mut self, entry: u64, terms: Terms) -> u32 {
+    pub(crate) fn open_batch(&mut self, core: &Core, function: Function, terms: Terms) -> u32 {
+        self.named.note(&core.control, function);
         self.has_terms |= terms.one_by_one();
         self.opened += 1;
         let batch = Batch {
             serial: self.opened,
-            entry,
+            function,
             terms,
             replies: self.spare.pop().unwrap_or_default(),
             ..Batch::default()

@@ -13,16 +13,16 @@ impl Driver {
         (index, nth): (usize, usize),
         ticket: Ticket,
         extra: Option<Box<Extra>>,
-        death: &WorkerDeath,
+        death: WorkerDeath,
     ) -> Result<Ready, TaskError> {
         let batch = self.batches.get(ticket.batch as usize);
         let terms = batch.map(|batch| batch.terms).unwrap_or_default();
         let most = terms.retries();
         if most == 0 {
-            return Err(TaskError::WorkerDied(Box::new(death.clone())));
+            return Err(TaskError::WorkerDied(Box::new(death)));
         }
         let mut extra = extra.unwrap_or_default();
-        extra.earlier.push(death.clone());
+        extra.earlier.push(death);
         let give_up = |deaths: &mut Vec<WorkerDeath>, why| {
             let deaths = std::mem::take(deaths);
             Err(TaskError::GaveUp(Box::new(GaveUp { deaths, why })))

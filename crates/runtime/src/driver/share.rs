@@ -235,7 +235,7 @@ impl Driver {
     /// anyway, by decoding it.
     pub(super) fn is_intact(&self, ticket: &Ticket, found: &Parcel) -> bool {
         let batch = self.batches.get(ticket.batch as usize);
-        batch.is_some_and(|batch| batch.entry == found.message.entry)
+        batch.is_some_and(|batch| batch.function.entry == found.message.entry)
             && ticket.items == found.message.items
     }
 

@@ -27,6 +27,7 @@ use crate::parcel::{Parcel, Put, Ready, Ticket};
 use crate::reply::Decoder;
 use crate::sink::{PutError, Sink};
 use crate::time::after;
+use crate::trampoline::Function;
 
 pub use cancel::CancelHandle;
 pub use completed::{AsCompleted, Done, WaitFor, as_completed, wait};
@@ -84,15 +85,15 @@ impl<Out> fmt::Debug for Handle<Out> {
 /// Encodes and sends one task.
 pub(crate) fn submit<In: Serialize, Out>(
     core: &Arc<Core>,
-    entry: u64,
+    function: Function,
     terms: Terms,
     argument: In,
 ) -> Handle<Out> {
-    let state = match pack(core, entry, argument) {
+    let state = match pack(core, function.entry, argument) {
         Err(error) => State::Failed(error),
         Ok(parcel) => {
             let mut driver = core.lock();
-            let batch = driver.open_batch(entry, terms);
+            let batch = driver.open_batch(core, function, terms);
             let ticket = Ticket {
                 batch,
                 first: 0,

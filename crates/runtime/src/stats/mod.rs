@@ -7,6 +7,7 @@
 //! supervisor writes; `dump` prints on a signal.
 
 mod dump;
+mod functions;
 mod notes;
 mod read;
 mod table;
@@ -21,6 +22,7 @@ use serde::{Serialize, Serializer};
 use crate::{Stages, StartMethod, Transport};
 
 pub use dump::dump_stats_on;
+pub(crate) use functions::{Named, short_name};
 pub(crate) use notes::introduce;
 pub(crate) use read::{Clock, method_of, now, of_core, of_onlooker};
 
@@ -98,8 +100,14 @@ pub struct WorkerStats {
     pub pid: Option<i32>,
     /// What it is doing.
     pub state: WorkerState,
-    /// Since when it has been at its present message (a task, or a chunk of tasks); `None` while
-    /// it runs none.
+    /// What its present message (a task, or a chunk of tasks) runs: the function's name without the
+    /// modules that lead to it, such as `thumbnail`, `Image::load` or `main::{closure}`, cut to 64 bytes.
+    /// `None` while it runs none, and when the name is not known any more: a pool remembers those of its
+    /// last 48 functions. (Functions that do exactly the same may be one to the compiler, and have one name.)
+    pub task: Option<String>,
+    /// How far that is, if the task [says so](crate::Context::progress).
+    pub progress: Option<TaskProgress>,
+    /// Since when it has been at its present message; `None` while it runs none.
     #[serde(rename = "task_age_ns", serialize_with = "maybe_nanoseconds")]
     pub task_age: Option<Duration>,
     /// Messages that were sent to it and that it has not begun.
@@ -122,6 +130,15 @@ pub struct WorkerStats {
     /// Resident memory in bytes, shared memory that it has touched included; `None` when the
     /// system does not tell.
     pub rss_bytes: Option<u64>,
+}
+
+/// How far a task is, in whatever it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TaskProgress {
+    /// What is done.
+    pub done: u64,
+    /// What there is to do; 0 when the task does not know.
+    pub total: u64,
 }
 
 /// What a worker is doing.
@@ -183,6 +200,26 @@ impl WorkerStats {
         }
     }
 
+    /// What it runs and how far that is, in at most `width` characters: `thumbnail`, `resize 31 %`;
+    /// `?` for a task without a known name, `-` for no task.
+    #[must_use]
+    pub fn task_label(&self, width: usize) -> String {
+        if self.task_age.is_none() {
+            return "-".to_owned();
+        }
+        let far = match self.progress {
+            Some(TaskProgress { done, total: 0 }) => format!(" {}", units::count(done)),
+            Some(TaskProgress { done, total }) => {
+                format!(" {}", units::percent(ratio(done.min(total), total)))
+            }
+            None => String::new(),
+        };
+        let name = self.task.as_deref().unwrap_or("?");
+        let room = width.saturating_sub(far.chars().count());
+        let label = functions::cut(name, room, |text| text.chars().count()) + &far;
+        functions::cut(&label, width, |text| text.chars().count())
+    }
+
     /// Tasks a second between an earlier look at the same pool and this one; since it was ready,
     /// when another process was there before.
     #[must_use]
@@ -214,6 +251,11 @@ impl PoolStats {
     pub fn tasks_per_second(&self) -> f64 {
         read::per_second(self.tasks, self.uptime)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown in whole percent")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
 }
 
 fn text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {

@@ -12,7 +12,7 @@ use forkyard_shm::control::Identity;
 use forkyard_shm::layout::{Phase, Stage};
 use forkyard_shm::look::{Onlooker, PoolLook, WorkerLook};
 
-use super::{ArenaUse, PoolStage, PoolStats, WorkerState, WorkerStats};
+use super::{ArenaUse, PoolStage, PoolStats, TaskProgress, WorkerState, WorkerStats};
 use crate::driver::{Core, SeatPhase};
 use crate::timings::stages_of;
 use crate::{Stages, StartMethod, Transport};
@@ -92,7 +92,9 @@ pub(crate) fn now(core: &Core) -> PoolStats {
 pub(crate) fn of_core(core: &Core) -> PoolStats {
     let control = &core.control;
     let workers = (0..control.shape().workers as usize).map(|index| control.look_at(index));
-    let look = (control.look(), workers.collect());
+    // What runs by then has its name by now.
+    let workers = workers.collect();
+    let look = (control.look(), workers);
     picture(
         core.memory.name().as_str(),
         control.identity(),
@@ -104,7 +106,9 @@ pub(crate) fn of_core(core: &Core) -> PoolStats {
 /// A pool of whatever process.
 pub(crate) fn of_onlooker(segment: &str, onlooker: &Onlooker, clock: &Clock) -> PoolStats {
     let workers = (0..onlooker.shape().workers as usize).map(|index| onlooker.look_at(index));
-    let look = (onlooker.look(), workers.collect());
+    // As above.
+    let workers = workers.collect();
+    let look = (onlooker.look(), workers);
     picture(segment, onlooker.identity(), look, clock)
 }
 
@@ -115,14 +119,10 @@ fn picture(
     clock: &Clock,
 ) -> PoolStats {
     let now = now_ns();
-    let transport = if pool.copy_path {
-        Transport::Copy
-    } else {
-        Transport::Shared
-    };
+    let transport = transport_of(&pool);
     let looks = workers.iter().enumerate();
     let workers: Vec<WorkerStats> = looks
-        .map(|(index, look)| worker(index, look, transport, now, clock))
+        .map(|(index, look)| worker(index, look, &pool, now, clock))
         .collect();
     let mut name = pool.name.unwrap_or_default();
     name.retain(|c| !c.is_control());
@@ -154,10 +154,18 @@ fn picture(
     }
 }
 
+fn transport_of(pool: &PoolLook) -> Transport {
+    if pool.copy_path {
+        Transport::Copy
+    } else {
+        Transport::Shared
+    }
+}
+
 fn worker(
     index: usize,
     look: &WorkerLook,
-    transport: Transport,
+    pool: &PoolLook,
     now: u64,
     clock: &Clock,
 ) -> WorkerStats {
@@ -166,7 +174,7 @@ fn worker(
         return WorkerStats::gone(index, look.generation);
     }
     let pid = Pid::from_raw(look.pid.cast_signed());
-    let state = state(look, pid, transport);
+    let state = state(look, pid, transport_of(pool));
     let gone = state == WorkerState::Gone;
     let running = state == WorkerState::Running;
     let since_ready = match look.ready_ns {
@@ -187,6 +195,15 @@ fn worker(
         generation: look.generation,
         pid: pid.filter(|_| !gone).map(Pid::as_raw),
         state,
+        task: if running {
+            name_of(pool, look.entry)
+        } else {
+            None
+        },
+        progress: (running && look.progress.message == look.begun).then_some(TaskProgress {
+            done: look.progress.done,
+            total: look.progress.total,
+        }),
         task_age: running.then(task_age),
         queued: if gone {
             0
@@ -205,6 +222,15 @@ fn worker(
         },
         rss_bytes: pid.filter(|_| !gone).and_then(rss_bytes),
     }
+}
+
+/// What people call the function that messages name so.
+fn name_of(pool: &PoolLook, entry: u64) -> Option<String> {
+    let mut functions = pool.functions.iter();
+    let (_, name) = functions.find(|(known, _)| *known == entry)?;
+    let mut name = name.clone();
+    name.retain(|c| !c.is_control());
+    Some(name)
 }
 
 fn state(look: &WorkerLook, pid: Option<Pid>, transport: Transport) -> WorkerState {
@@ -235,6 +261,8 @@ impl WorkerStats {
             generation,
             pid: None,
             state: WorkerState::Gone,
+            task: None,
+            progress: None,
             task_age: None,
             queued: 0,
             tasks: 0,

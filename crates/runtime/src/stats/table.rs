@@ -9,6 +9,10 @@ use super::{PoolStage, PoolStats, WorkerState, WorkerStats};
 const WIDTH: usize = 100;
 /// Between two columns.
 const GAP: usize = 2;
+/// Columns are rather left out than that a task has less room.
+const LEAST_TASK: usize = 12;
+/// The same where there is room for more columns.
+const MOST_TASK: usize = 24;
 
 /// One measure of a worker.
 struct Column {
@@ -16,10 +20,11 @@ struct Column {
     /// Columns of a higher rank are left out first when there is no room.
     rank: u8,
     left: bool,
-    cell: fn(&WorkerStats) -> String,
+    /// What stands there, given the most characters that a task may take.
+    cell: fn(&WorkerStats, usize) -> String,
 }
 
-const fn column(head: &'static str, rank: u8, cell: fn(&WorkerStats) -> String) -> Column {
+const fn column(head: &'static str, rank: u8, cell: fn(&WorkerStats, usize) -> String) -> Column {
     Column {
         head,
         rank,
@@ -28,31 +33,37 @@ const fn column(head: &'static str, rank: u8, cell: fn(&WorkerStats) -> String) 
     }
 }
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     Column {
         left: true,
-        ..column("worker", 0, WorkerStats::name)
+        ..column("worker", 0, |w, _| w.name())
     },
-    column("pid", 3, |w| w.pid.map_or_else(dash, |pid| pid.to_string())),
+    column("pid", 4, |w, _| {
+        w.pid.map_or_else(dash, |pid| pid.to_string())
+    }),
     Column {
         left: true,
-        ..column("state", 0, |w| w.state.to_string())
+        ..column("state", 0, |w, _| w.state.to_string())
     },
-    column("for", 1, |w| w.task_age.map_or_else(dash, duration)),
-    column("queued", 4, |w| count(w.queued)),
-    column("tasks", 0, |w| count(w.tasks)),
-    column("per s", 2, |w| rate(w.tasks_per_second)),
-    column("wait", 5, |w| share(w, w.stages.wait)),
-    column("compute", 5, |w| {
+    Column {
+        left: true,
+        ..column("task", 0, WorkerStats::task_label)
+    },
+    column("for", 1, |w, _| w.task_age.map_or_else(dash, duration)),
+    column("queued", 5, |w, _| count(w.queued)),
+    column("tasks", 0, |w, _| count(w.tasks)),
+    column("per s", 3, |w, _| rate(w.tasks_per_second)),
+    column("wait", 6, |w, _| share(w, w.stages.wait)),
+    column("compute", 2, |w, _| {
         share(w, w.stages.compute + w.stages.check)
     }),
-    column("transfer", 6, |w| {
+    column("transfer", 7, |w, _| {
         share(w, w.stages.decode + w.stages.encode + w.stages.send)
     }),
-    column("lock", 7, |w| share(w, w.stages.lock)),
-    column("in", 8, |w| bytes(w.bytes_in)),
-    column("out", 8, |w| bytes(w.bytes_out)),
-    column("memory", 1, |w| w.rss_bytes.map_or_else(dash, bytes)),
+    column("lock", 8, |w, _| share(w, w.stages.lock)),
+    column("in", 9, |w, _| bytes(w.bytes_in)),
+    column("out", 9, |w, _| bytes(w.bytes_out)),
+    column("memory", 1, |w, _| w.rss_bytes.map_or_else(dash, bytes)),
 ];
 
 fn dash() -> String {
@@ -128,11 +139,17 @@ impl PoolStats {
     /// The head of the table and a row for each worker.
     fn rows(&self, width: usize) -> Vec<String> {
         let mut most = COLUMNS.iter().map(|column| column.rank).max().unwrap_or(0);
+        let task = (width / 6).clamp(LEAST_TASK, MOST_TASK);
         loop {
             let columns: Vec<&Column> = COLUMNS.iter().filter(|c| c.rank <= most).collect();
-            let lines = laid_out(&columns, &self.workers);
+            let lines = laid_out(&columns, &self.workers, task);
             let widest = lines.iter().map(|line| line.chars().count()).max();
-            if most == 0 || widest.unwrap_or(0) <= width {
+            let widest = widest.unwrap_or(0);
+            if widest <= width {
+                // What room there is left is for what was cut.
+                return laid_out(&columns, &self.workers, task + (width - widest));
+            }
+            if most == 0 {
                 return lines;
             }
             most -= 1;
@@ -140,12 +157,15 @@ impl PoolStats {
     }
 }
 
-fn laid_out(columns: &[&Column], workers: &[WorkerStats]) -> Vec<String> {
+fn laid_out(columns: &[&Column], workers: &[WorkerStats], task: usize) -> Vec<String> {
     let head = columns
         .iter()
         .map(|column| column.head.to_owned())
         .collect();
-    let row = |worker| columns.iter().map(|column| (column.cell)(worker)).collect();
+    let row = |worker| {
+        let cells = columns.iter().map(|column| (column.cell)(worker, task));
+        cells.collect()
+    };
     let cells: Vec<Vec<String>> = std::iter::once(head)
         .chain(workers.iter().map(row))
         .collect();

@@ -65,7 +65,7 @@ pub(super) fn serve(
             ledger.close();
             return;
         }
-        ledger.begin();
+        ledger.begin(message.entry);
         release(&mut kept, page);
         let position = lane.finished();
         let keep = |attached| kept.push_back((position, attached));

@@ -79,12 +79,14 @@ impl Ledger {
     /// A message was taken, and its task is about to run. Written at once: after a death it
     /// tells which task ran.
     #[inline]
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, entry: u64) {
         self.begun += 1;
         let counters = &self.page.counters;
         forkyard_shm::step();
-        // Before the count: who sees the count, a moment later, sees the time that goes with it.
+        // Before the count: who sees the count, a moment later, sees what goes with it.
         counters.started.store(self.laps.mark, Ordering::Relaxed);
+        forkyard_shm::step();
+        counters.entry.store(entry, Ordering::Relaxed);
         forkyard_shm::step();
         counters.begun.store(self.begun, Ordering::Relaxed);
         if trace::tasks() {
@@ -94,11 +96,13 @@ impl Ledger {
 
     /// The same on the copy path, where the message may be one that the supervisor wants no more;
     /// whether it is to be run.
-    pub(crate) fn begin_unless_skipped(&mut self) -> bool {
+    pub(crate) fn begin_unless_skipped(&mut self, entry: u64) -> bool {
         self.begun += 1;
         let counters = &self.page.counters;
         forkyard_shm::step();
         counters.started.store(self.laps.mark, Ordering::Relaxed);
+        forkyard_shm::step();
+        counters.entry.store(entry, Ordering::Relaxed);
         self.page.stops.skips.begin(self.begun, &counters.begun)
     }
 

@@ -59,7 +59,7 @@ pub(super) fn serve(
             end.recycle(frame);
             continue;
         }
-        let run = ledger.begin_unless_skipped();
+        let run = ledger.begin_unless_skipped(message.entry);
         let status = if run {
             super::run_job(message, input, &mut sink, ledger, context)
         } else {

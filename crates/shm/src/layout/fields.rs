@@ -39,7 +39,8 @@
 //!  0x00d8 |   begun             u64                        |
 //!  0x00e0 |   started           u64   ticks                |
 //!  0x00e8 |   finished          u64   messages             |
-//!  0x00f0 |   unused                                       |
+//!  0x00f0 |   entry             u64   0: none              |
+//!  0x00f8 |   unused                                       |
 //!         +------------------------------------------------+
 //!         | Pipes, by the worker, on the copy path
 //!  0x0100 |   received          WatchedCount, packets      |
@@ -94,7 +95,7 @@ use crate::wait::Doorbell;
 
 packed!(Header {
     magic, layout_hash, version, workers, slots, supervisor_pid, supervisor_start, exe_hash,
-    total_bytes, clock, stop, doorbell, awake, lock, about,
+    total_bytes, clock, stop, doorbell, awake, lock, about, names,
 } then 0 unused);
 packed!(Orders {
     generation, copy_path, spawned_ns, taken, check_every, most_growth_kib, sent,
@@ -105,8 +106,8 @@ packed!(Vitals {
 } then 0 unused);
 packed!(Counters {
     tasks, bytes_in, bytes_out, checks, wait, decode, compute, encode, send, lock, mark, begun, started,
-    finished,
-} then 0x10 unused);
+    finished, entry,
+} then 0x08 unused);
 packed!(Pipes { received, sent, received_cost } then 0x30 unused);
 const _: () = assert!(size_of::<WorkerPage>() == 0x1000);
 packed!(Stops { flag, skips } then 0x28 unused);
@@ -165,6 +166,7 @@ numbers! {
     WorkerPage.counters.begun == 0x00d8
     WorkerPage.counters.started == 0x00e0
     WorkerPage.counters.finished == 0x00e8
+    WorkerPage.counters.entry == 0x00f0
     WorkerPage.pipes.received == 0x0100
     WorkerPage.pipes.sent == 0x0104
     WorkerPage.pipes.received_cost == 0x0108
@@ -200,6 +202,7 @@ pub(super) const HEADER: &[usize] = &[
     offset_of!(Header, awake),
     offset_of!(Header, lock),
     offset_of!(Header, about),
+    offset_of!(Header, names),
     size_of::<Line<StopFlag>>(),
     size_of::<Line<Doorbell>>(),
     size_of::<Line<AtomicU32>>(),

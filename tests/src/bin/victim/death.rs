@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 use std::process::Command;
 
-use forkyard::{ChunkSize, ExitCause, TaskError};
+use forkyard::{ChunkSize, ExitCause, Search, TaskError};
 use forkyard_os::process::{Signal, is_alive};
 use serde_bytes::ByteBuf;
 use tests::patience::{LIVENESS, until};
@@ -17,6 +17,7 @@ use crate::setup::{Setup, kill_myself, spin, works};
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("death/exits", exits),
     ("death/each-way", each_way),
+    ("death/each-call", each_call),
     ("death/one-of-many", one_of_many),
     ("death/earlier-results", earlier_results),
     ("death/at-once", at_once),
@@ -95,6 +96,12 @@ fn each_way(setup: &Setup) {
         assert!(cause_is_right, "{how}: {death}");
         assert!(death.worker < 2, "{death}");
         assert!(death.peak_rss_bytes > 100_000, "{death:?}");
+        let task = death.task.expect("it ran one");
+        assert!(task.function.ends_with("death::die"), "{death:?}");
+        assert_eq!((task.first, task.items), (0, 1), "{death:?}");
+        let text = death.to_string();
+        assert!(text.contains(") died while it ran die: "), "{text}");
+        assert!(text.contains("; peak memory "), "{text}");
         works(&pool);
     }
     let report = pool.close();
@@ -102,11 +109,63 @@ fn each_way(setup: &Setup) {
     for death in &report.deaths {
         let mut rows = report.processes.iter();
         let row = rows.find(|row| row.pid == death.pid).expect("its row");
+        assert!(death.task.is_some(), "{death:?}");
         assert_eq!(
             (row.generation, row.exit),
             (death.generation, Some(death.cause))
         );
     }
+}
+
+/// Each way to hand a pool work names its function.
+fn each_call(setup: &Setup) {
+    fn one(_: u64) -> u64 {
+        kill_myself()
+    }
+    fn of_two(_: u64, _: u64) -> u64 {
+        kill_myself()
+    }
+    fn with(_: &u64, _: u64) -> u64 {
+        kill_myself()
+    }
+    fn part(_: usize, _: &mut [u64]) {
+        kill_myself()
+    }
+    fn search(_: &Search, _: u64) -> Option<u64> {
+        kill_myself()
+    }
+    fn is(_: &Search, _: u64) -> bool {
+        kill_myself()
+    }
+    #[track_caller]
+    fn names<T>(result: Option<Result<T, TaskError>>, function: &str) {
+        let Some(Err(TaskError::WorkerDied(death))) = result else {
+            panic!("{function} lives on");
+        };
+        let task = death.task.expect("it ran one");
+        let called = task.function.rsplit("::").next();
+        assert_eq!(called, Some(function), "{task}");
+    }
+    let pool = setup.pool(1);
+    names(Some(pool.submit(one, 1).join()), "one");
+    names(Some(pool.submit_timed(one, 1).join()), "one");
+    names(pool.map(one, [1]).pop(), "one");
+    names(pool.imap(one, [1]).next(), "one");
+    names(
+        pool.imap_unordered(one, [1])
+            .next()
+            .map(|(_, result)| result),
+        "one",
+    );
+    names(pool.starmap(of_two, [(1, 2)]).pop(), "of_two");
+    names(pool.map_with(&1, with, [1]).pop(), "with");
+    names(Some(pool.reduce(one, |a, b| a + b, [1])), "one");
+    names(Some(pool.first(search, [1])), "search");
+    names(Some(pool.any(is, [1])), "is");
+    names(Some(pool.all(is, [1])), "is");
+    let mut data = pool.arena().alloc_zeroed::<u64>(4).expect("memory");
+    names(pool.for_each_chunk_mut(&mut data, 4, part).pop(), "part");
+    works(&pool);
 }
 
 /// One of 400 dies with its worker: that one has the error, all others their result.
@@ -123,7 +182,13 @@ fn one_of_many(setup: &Setup) {
         for (n, result) in (0..).zip(results) {
             match result {
                 Ok(square) => assert_eq!(square, n * n),
-                Err(TaskError::WorkerDied(_)) => dead.push(n),
+                Err(TaskError::WorkerDied(death)) => {
+                    let task = death.task.expect("it ran them");
+                    let items = task.first..task.first + u64::from(task.items);
+                    assert!(items.contains(&n) && items.contains(&200), "{n}: {death}");
+                    assert!(items.end - items.start <= chunk as u64, "{n}: {death}");
+                    dead.push(n);
+                }
                 Err(other) => panic!("{n}: {other}"),
             }
         }
@@ -226,6 +291,11 @@ fn while_idle(setup: &Setup) {
     }
     let report = pool.close();
     assert_eq!(report.deaths.len(), 5);
+    for death in &report.deaths {
+        assert_eq!(death.task, None);
+        let text = death.to_string();
+        assert!(text.contains(") died while it had no task: "), "{text}");
+    }
     assert_eq!(report.processes.len(), 6);
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forkyard::inspect::{InspectError, attach, attach_to, here};
-use forkyard::{Handle, Pool, PoolStage, PoolStats, TaskError, WorkerState};
+use forkyard::{Handle, Pool, PoolStage, PoolStats, TaskError, TaskProgress, WorkerState};
 use signal_hook::consts::SIGUSR1;
 use tests::gate;
 use tests::patience::{LIVENESS, until};
@@ -30,9 +30,13 @@ fn seen(pool: &Pool, what: &str, is: impl Fn(&PoolStats) -> bool) -> PoolStats {
     until(what, LIVENESS, || Some(pool.stats()).filter(&is))
 }
 
-/// A task that runs until the word is given.
+/// What [`hold`] runs, as people call it.
+const HELD: &str = "hold::{closure}";
+
+/// A task that runs until the word is given, and says that it is a quarter done.
 fn hold(pool: &Pool, word: &str) -> Handle<()> {
     let task = |word: String| {
+        forkyard::context().progress(1, 4);
         gate::say(&format!("{word}-runs"), std::process::id());
         gate::wait(&word);
     };
@@ -86,6 +90,9 @@ fn stats(setup: &Setup) {
     let busy = running(&busy).expect("as it was seen");
     assert_eq!(busy.pid, Some(pid));
     let age = busy.task_age.expect("it runs one");
+    let progress = TaskProgress { done: 1, total: 4 };
+    assert_eq!(busy.task.as_deref(), Some(HELD), "{busy:?}");
+    assert_eq!(busy.progress, Some(progress), "{busy:?}");
     let older = running(&pool.stats()).and_then(|worker| worker.task_age);
     assert!(
         older > Some(age) && busy.age > age,
@@ -95,6 +102,12 @@ fn stats(setup: &Setup) {
     gate::say("go", "");
     assert_eq!(held.join(), Ok(()));
 
+    let idle = seen(&pool, "it rests", |stats| running(stats).is_none());
+    assert!(
+        idle.workers
+            .iter()
+            .all(|worker| worker.task.is_none() && worker.progress.is_none())
+    );
     works(&pool);
     let before = seen(&pool, "all are counted", |stats| stats.tasks == 102);
     let died: Result<(), _> = pool.submit(|()| kill_myself(), ()).join();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use forkyard::{ProcessTimings, TaskError};
+use forkyard::{Pool, ProcessTimings, TaskError};
+use forkyard_os::process::Pid;
+use forkyard_os::usage::live_usage;
 use serde_bytes::ByteBuf;
 use tests::patience::{LIVENESS, until};
 
@@ -25,6 +27,25 @@ fn adds_up(row: &ProcessTimings) {
     );
 }
 
+/// Of a live process the system is asked what it has used, where it tells.
+fn told_while_it_lives(pool: &Pool) {
+    if live_usage(Pid::current()).is_none() {
+        return;
+    }
+    until("processor time", LIVENESS, || {
+        assert!(pool.map(spin, [1000; 10]).iter().all(Result::is_ok));
+        let rows = pool.timings();
+        assert!(
+            rows.iter().all(|row| row.peak_rss_bytes > 100_000),
+            "{rows:?}"
+        );
+        let used = |row: &ProcessTimings| row.cpu_user + row.cpu_system;
+        rows.iter()
+            .any(|row| used(row) > Duration::ZERO)
+            .then_some(())
+    });
+}
+
 /// After long tasks, tiny tasks, large messages, idleness and searches.
 fn add_up(setup: &Setup) {
     let pool = setup.pool(2);
@@ -42,9 +63,11 @@ fn add_up(setup: &Setup) {
     };
     assert!(pool.first(search, 0..10).is_ok());
     tests::patience::observe_for(Duration::from_millis(20));
-    for row in pool.timings() {
-        adds_up(&row);
+    let live = pool.timings();
+    for row in &live {
+        adds_up(row);
     }
+    told_while_it_lives(&pool);
     let report = pool.close();
     for row in &report.processes {
         adds_up(row);

@@ -8,6 +8,7 @@ use super::{Operation, SUPERVISOR, Trial, WORKER};
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("create", SUPERVISOR, create),
+    Operation::new("header: name a function", SUPERVISOR, name_function),
     Operation::new("page: reset for the next worker", SUPERVISOR, reset_page),
     Operation::new("page: name the link", SUPERVISOR, name_link),
     Operation::new("page: say how to set up", SUPERVISOR, set_up),
@@ -56,6 +57,21 @@ fn create(trial: &Trial) {
             assert_eq!((control.shape(), control.identity()), (SHAPE, IDENTITY));
         }
     }
+}
+
+/// A function has its name, or none, and never the one that had its place.
+fn name_function(trial: &Trial) {
+    const PLACE: usize = 7;
+    let board = Board::new();
+    let names = &board.control.header().names;
+    names.set(PLACE, 1, "a name of some words, which goes");
+    let died = trial.victim(|| names.set(PLACE, 2, "another"));
+    let found = board.control.look().functions;
+    let (before, after) = (vec![], vec![(2, "another".to_owned())]);
+    let kept = vec![(1, "a name of some words, which goes".to_owned())];
+    assert!(found == after || died && (found == before || found == kept));
+    names.set(PLACE, 3, "a third");
+    assert_eq!(board.control.look().functions, [(3, "a third".to_owned())]);
 }
 
 /// No worker is started on a page half reset; reset again it is as new.

@@ -40,8 +40,8 @@ impl Pause {
 /// on, and they do.
 ///
 /// By itself a pool touches no signal, and Ctrl-Z stops the program alone: the workers go on with
-/// what they were sent, and are idle then. A program that wants to stop as a whole handles SIGTSTP, and
-/// calls this in a thread (not in the handler), as the command `forkyard run` does:
+/// what they were sent, and are idle then. A program that wants to stop as a whole handles SIGTSTP,
+/// and calls this in a thread (not in the handler), as the command `forkyard run` does:
 ///
 /// ```no_run
 /// # const SIGTSTP: i32 = 20;
@@ -54,9 +54,9 @@ impl Pause {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Each worker is sent SIGSTOP, and SIGCONT in the end, with its process group: the programs that its
-/// tasks have started, unless these went elsewhere. Pools in tasks and managers are not stopped; they have
-/// little to do while nobody asks them. The pools' deadlines are put off: a
+/// Each worker is sent SIGSTOP, and SIGCONT in the end, with its process group: the programs that
+/// its tasks have started, unless these went elsewhere. Pools in tasks and managers are not stopped;
+/// they have little to do while nobody asks them. The pools' deadlines are put off: a
 /// [`task_timeout`](crate::PoolBuilder::task_timeout), a grace, a time to start, to end or to be
 /// idle does not run meanwhile. What the caller waits for with a deadline of its own
 /// ([`Handle::join_timeout`](crate::Handle::join_timeout)) is by the clock on the wall, and so are

@@ -8,11 +8,13 @@ use std::str::FromStr;
 ///
 /// However it does, it reads nothing: its standard input is `/dev/null`, and what is typed at or
 /// piped into the program is the program's. (What the program's [`std::io::stdin`] had read ahead
-/// when a pool with [`Fork`](Self::Fork) was built, its workers have a copy of.) A worker leads a
-/// process group of its own, so that Ctrl-C reaches the program alone, and ignores SIGTTIN and SIGTTOU, with
-/// which a terminal stops jobs in the background: to read from `/dev/tty` fails with EIO, and what
-/// is printed there is shown, also with `stty tostop`. What tasks execute inherits all that; a
-/// program that needs these signals sets them itself, as shells do.
+/// when a pool with [`Fork`](Self::Fork) was built, its workers have a copy of.)
+///
+/// A worker leads a process group of its own, so that Ctrl-C reaches the program alone. It ignores
+/// SIGTTIN and SIGTTOU, with which a terminal stops jobs in the background: to read from `/dev/tty`
+/// fails with EIO, and what is printed there is shown, also with `stty tostop`. It ignores SIGHUP too,
+/// since its program's end ends it. What tasks execute inherits all that; a program that needs
+/// these signals sets them itself, as shells do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StartMethod {
     /// Executes the same program again; [`init`](crate::init) turns it into a worker.
@@ -22,10 +24,10 @@ pub enum StartMethod {
     /// workers. They begin with a copy of the caller's memory. Refused when the caller has
     /// more than one thread.
     ///
-    /// Should the zygote be killed, a spare that was forked at the same time takes over, and forks the
-    /// next spare. When both are killed at once (or a spare, which is not watched, before
-    /// the zygote), there is nobody to fork a replacement: workers go on as long as they live, and
-    /// when the last one has died, tasks fail with
+    /// Should the zygote be killed, a spare that was forked at the same time takes over, and forks
+    /// the next spare. When both are killed at once, or the spare, which is not watched, before the
+    /// zygote, there is nobody to fork a replacement: workers go on as long as they live, and when
+    /// the last one has died, tasks fail with
     /// [`TaskError::NoWorkers`](crate::TaskError::NoWorkers).
     Fork,
     /// Executes the same program again, once, as a clean zygote that forks the workers.

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A program with threads cannot be forked again, so with `Fork` there is one spare, forked at
-//! the same time, and each that takes over forks the next. When both are dead at once, there is nothing after
-//! them. A spare runs the pool's preload when it takes over, not before: it costs time and memory,
-//! and most spares are never needed.
+//! the same time, and each that takes over forks the next. When both are dead at once, there is
+//! nothing after them. A spare runs the pool's preload when it takes over, not before: it costs time
+//! and memory, and most spares are never needed.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -73,7 +73,8 @@ pub(crate) struct Zygotes {
 struct Known {
     /// The first one serves.
     alive: VecDeque<Arc<Zygote>>,
-    /// Our end of the line to the spare that the one that serves was told to fork, until it says who it is.
+    /// Our end of the line to the spare that the one that serves was told to fork, until it says
+    /// who that is.
     expected: Option<ControlSocket>,
 }
 

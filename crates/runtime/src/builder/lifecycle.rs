@@ -103,19 +103,20 @@ impl PoolBuilder {
     }
 
     /// Replaces a worker by a new process when, after a task, its private memory has grown by more
-    /// than so many bytes since it was ready: for tasks that leak. Default: never. Zero means never, too.
+    /// than so many bytes since it was ready: for tasks that leak. Default: never. Zero means
+    /// never, too.
     ///
-    /// Private is what belongs to it alone, the heap above all. Not the pool's shared memory and files
-    /// that are mapped; and what it had when its initializer had returned, inherited from
-    /// the process that forked it or not, is where counting begins. So a worker that has done nothing is never
-    /// replaced for it, however large the program that it is a copy of. On macOS it is resident memory of
-    /// any kind, since the system tells no other at that price: there, what a worker has
-    /// touched of shared memory counts as growth.
+    /// Private is what belongs to it alone, the heap above all; not the pool's shared memory, nor
+    /// files that are mapped. What it had when its initializer had returned is where counting
+    /// begins, whether it has inherited it from the process that forked it or not. So a worker
+    /// that has done nothing is never replaced for it, however large the program that it is a copy of.
+    /// On macOS it is resident memory of any kind, since the system tells no other at that
+    /// price: there, what a worker has touched of shared memory counts as growth.
     ///
     /// The worker looks at its own memory when a task ends, at most once a millisecond, and
     /// only when this is set. It takes no more tasks then, and ends in good order when it has
-    /// finished those that it had. A first task grows the heap by what any task needs: a limit is sensibly
-    /// some megabytes at least.
+    /// finished those that it had. A first task makes the heap larger by what any task needs, so that a
+    /// limit is some megabytes at least.
     pub fn recycle_after_growth(mut self, bytes: u64) -> Self {
         self.lifecycle.recycle_after_growth = (bytes > 0).then_some(bytes);
         self

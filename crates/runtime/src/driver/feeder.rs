@@ -2,8 +2,8 @@
 //! faster than lanes could take them, or somebody waited for long in shared state.
 //!
 //! When there is no thread to be had (a limit of processes or memory), the reaper looks after the
-//! pool every other millisecond: slower, but whoever waits for a future is not left alone. It goes on trying to
-//! start the feeder.
+//! pool every other millisecond: slower, but whoever waits for a future is not left alone. It goes
+//! on trying to start the feeder.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

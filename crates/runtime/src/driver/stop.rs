@@ -75,14 +75,14 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn postpone(&mut self, pause: Pause) {
-        self.seen = pause.moved(self.seen);
-        self.begun = self.begun.map(|begun| pause.moved(begun));
+        self.seen = pause.put_off(self.seen);
+        self.begun = self.begun.map(|begun| pause.put_off(begun));
     }
 }
 
 impl Stopping {
     pub(super) fn postpone(&mut self, pause: Pause) {
-        self.due = pause.moved(self.due);
+        self.due = pause.put_off(self.due);
     }
 
     pub(super) fn is_of(&self, number: u64) -> bool {
@@ -238,7 +238,7 @@ impl Driver {
             let same = counters.begun.load(Ordering::Relaxed) == begun;
             let at = now.checked_sub(Duration::from_nanos(age)).filter(|_| same);
             let at = at.unwrap_or(now);
-            clock.begun = Some(self.pause.map_or(at, |pause| pause.moved(at)));
+            clock.begun = Some(self.pause.map_or(at, |pause| pause.beginning(at)));
         }
         seat.clock = Some(*clock);
         Some(*clock)

@@ -23,8 +23,14 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    /// An instant, moved on by as much of the pause as lies behind it.
-    pub(super) fn moved(self, at: Instant) -> Instant {
+    /// What was noted before the pause, a deadline or the beginning of a wait: so much later.
+    pub(super) fn put_off(self, noted: Instant) -> Instant {
+        later(noted, self.ended.saturating_duration_since(self.begun))
+    }
+
+    /// An instant that turns out now to have been then, as the beginning of a wait that does not
+    /// count the pause.
+    pub(super) fn beginning(self, at: Instant) -> Instant {
         let since = at.max(self.begun);
         later(at, self.ended.saturating_duration_since(since))
     }
@@ -34,8 +40,8 @@ impl Pause {
 /// on, and they do.
 ///
 /// By itself a pool touches no signal, and Ctrl-Z stops the program alone: the workers go on with
-/// what they were sent, and are idle then. A program that wants to stop as a whole handles SIGTSTP, and
-/// calls this in a thread (not in the handler), as the command `forkyard run` does:
+/// what they were sent, and are idle then. A program that wants to stop as a whole handles SIGTSTP,
+/// and calls this in a thread (not in the handler), as the command `forkyard run` does:
 ///
 /// ```no_run
 /// # const SIGTSTP: i32 = 20;
@@ -48,9 +54,9 @@ impl Pause {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Each worker is sent SIGSTOP, and SIGCONT in the end, with its process group: the programs that its
-/// tasks have started, unless these went elsewhere. Pools in tasks and managers are not stopped; they have
-/// little to do while nobody asks them. The pools' deadlines are put off: a
+/// Each worker is sent SIGSTOP, and SIGCONT in the end, with its process group: the programs that
+/// its tasks have started, unless these went elsewhere. Pools in tasks and managers are not stopped;
+/// they have little to do while nobody asks them. The pools' deadlines are put off: a
 /// [`task_timeout`](crate::PoolBuilder::task_timeout), a grace, a time to start, to end or to be
 /// idle does not run meanwhile. What the caller waits for with a deadline of its own
 /// ([`Handle::join_timeout`](crate::Handle::join_timeout)) is by the clock on the wall, and so are
@@ -100,9 +106,9 @@ impl Driver {
     fn put_off(&mut self, core: &Core, pause: Pause) {
         for seat in &mut self.seats {
             if let Some((_, due)) = &mut seat.timer {
-                *due = pause.moved(*due);
+                *due = pause.put_off(*due);
             }
-            seat.idle.1 = seat.idle.1.map(|since| pause.moved(since));
+            seat.idle.1 = seat.idle.1.map(|since| pause.put_off(since));
             if let Some(stop) = &mut seat.stop {
                 stop.postpone(pause);
             }
@@ -110,8 +116,8 @@ impl Driver {
                 clock.postpone(pause);
             }
         }
-        self.next_look = self.next_look.map(|at| pause.moved(at));
-        self.next_limit = self.next_limit.map(|at| pause.moved(at));
+        self.next_look = self.next_look.map(|at| pause.put_off(at));
+        self.next_limit = self.next_limit.map(|at| pause.put_off(at));
         self.pause = Some(pause);
         if self.has_terms {
             // What was begun before this pause is noted before there can be another.
@@ -131,17 +137,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_behind_a_pause_is_moved_by_what_is_left_of_it() {
-        let begun = Instant::now();
-        let at = |seconds| later(begun, Duration::from_secs(seconds));
+    fn a_pause_is_not_counted() {
+        let origin = Instant::now();
+        let at = |seconds| later(origin, Duration::from_secs(seconds));
         let pause = Pause {
             begun: at(10),
             ended: at(15),
         };
-        assert_eq!(pause.moved(at(3)), at(8));
-        assert_eq!(pause.moved(at(10)), at(15));
-        assert_eq!(pause.moved(at(12)), at(15));
-        assert_eq!(pause.moved(at(15)), at(15));
-        assert_eq!(pause.moved(at(20)), at(20));
+        for noted in [3, 10, 12, 20] {
+            assert_eq!(pause.put_off(at(noted)), at(noted + 5));
+        }
+        for (then, counts_from) in [(3, 8), (10, 15), (12, 15), (15, 15), (20, 20)] {
+            assert_eq!(pause.beginning(at(then)), at(counts_from));
+        }
     }
 }

@@ -200,9 +200,11 @@ impl<Out: DeserializeOwned> Handle<Out> {
     /// when the outer one has returned, on the same thread.
     ///
     /// Results may not be taken meanwhile, so it should be short, and not wait. It may submit, and
-    /// drop the pool. (Where the system has no thread for the pool to tell of a death with, the pool's only thread
-    /// does it, up to a second late; there it may still do that, but not close the pool.) When it panics, that is reported on standard error, and nothing else comes
+    /// drop the pool. When it panics, that is reported on standard error, and nothing else comes
     /// of it.
+    ///
+    /// Where the system has no other thread for it, the one that looks after the pool runs it, up
+    /// to a second late. There it must not close the pool, nor wait for anything of it.
     ///
     /// ```no_run
     /// # forkyard::init();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{Core, Driver, Locked, Patience};
+use crate::trace;
 
 impl Core {
     /// Makes sure that what is pending will be sent although nobody may be driving.
@@ -28,7 +29,7 @@ impl Core {
         match started {
             Ok(thread) => driver.feeder_thread = Some(thread),
             // Whoever joins drives; only the overlap is lost.
-            Err(error) => tracing::warn!(%error, "no thread for sending in the background"),
+            Err(error) => trace::no_thread(core, "sending in the background", &error),
         }
     }
 

@@ -268,7 +268,8 @@ impl Core {
     /// The driver. A panic while it was held cannot have left it half-changed: nothing
     /// under the lock runs user code, and what can panic there (allocation) precedes change.
     pub(crate) fn lock(&self) -> Locked<'_> {
-        Locked::new(self.driver.lock().unwrap_or_else(PoisonError::into_inner))
+        let guard = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked::new(self, guard)
     }
 
     /// Says what its workers are told, before the first is started.

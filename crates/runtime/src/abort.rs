@@ -49,7 +49,7 @@ impl AbortHandle {
         if let Some(core) = self.core.upgrade().filter(|core| core.is_ours()) {
             let mut driver = core.lock();
             driver.abort(&core, Duration::ZERO);
-            driver.signal_all(Signal::Kill);
+            driver.signal_all(&core, Signal::Kill);
             drop(driver);
             self.waker.wake();
             core.ring();

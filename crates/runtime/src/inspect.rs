@@ -23,6 +23,7 @@ use forkyard_shm::look::Onlooker;
 use crate::driver::own_pools;
 use crate::mapped::look_on;
 use crate::stats::{Clock, PoolStats, of_core, of_onlooker};
+use crate::trace;
 
 /// Why a pool cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +146,7 @@ pub fn pools() -> Result<Vec<Inspected>, InspectError> {
     let opened = names.iter().filter_map(|name| match Inspected::open(name) {
         Ok(inspected) => Some(inspected),
         Err(error) => {
-            tracing::debug!(target: "forkyard::pool", pool = %name, %error, "not inspected");
+            trace::not_inspected(name, &error);
             None
         }
     });

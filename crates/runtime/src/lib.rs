@@ -35,14 +35,26 @@
 //! | target | level | events | fields |
 //! |---|---|---|---|
 //! | `forkyard::pool` | debug | pool made, ready, closes, aborted, ended; workers signalled; zygote started | `pool`, `pid`, `startup`, `grace`, `signal`, `wall`, `deaths` |
+//! | | debug | a pool that was found is not inspected | `pool`, `error` |
 //! | | warn | zygote died | `pool`, `pid`, `cause` |
-//! | `forkyard::worker` | debug | worker started, ready, ended | `pool`, `worker`, `generation`, `pid`, `startup`, `cause` |
-//! | | warn | worker died, worker did not start | the same, `failure` |
+//! | | warn | no thread to be had; workers' output is not passed on, or late | `pool`, `for_what`, `why`, `error` |
+//! | | error | the zygote broke the protocol; deaths cannot be waited for; shared state cannot be told of one; a thread of the pool panicked | `pool`, `error` |
+//! | `forkyard::worker` | debug | worker started, ready, ended | `pool`, `worker`, `generation`, `pid`, `startup`, `task`, `cause` |
+//! | | debug | what a worker had of shared memory was given back (`blocks_freed` and so on); worker inherits standard error | `pool`, `worker`, `generation`, `error` |
+//! | | warn | worker died, worker did not start | as for started, `failure` |
+//! | | warn | signal not delivered; worker cannot be watched; worker begins nothing, and is killed | the same, `signal`, `error`, `batch`, `first`, `items` |
+//! | | error | worker broke the protocol; worker that must be watched cannot be; a process that nobody asked for | the same, `fault`, `error` |
 //! | `forkyard::task` | trace | task queued, sent, done | `pool`, `worker`, `generation`, `batch`, `first`, `items` |
-//! | `forkyard::task` | trace | in the worker: task started, finished | `pool`, `worker`, `generation`, `pid`, `message` |
+//! | | trace | in the worker: task started, finished | `pool`, `worker`, `generation`, `pid`, `message` |
+//! | | debug | task is being stopped; task runs again | `pool`, `worker`, `generation`, `pid`, `batch`, `first`, `items`, `why` |
+//! | | error | a callback or waker panicked | |
+//! | `forkyard::manager` | warn | in a manager: it takes no caller now | `pool`, `pid`, `why`, `error` |
+//! | `forkyard::cleanup` | info | leftovers of pools and managers that were killed are removed | `what`, `count` |
+//! | | warn | leftovers were not looked for | `what`, `error` |
+//! | `forkyard::test_support` | warn | the program's file cannot be read, to see whether it is a test | `error` |
 //!
-//! `pool` is the name of the pool's control segment, which no two pools share; `pid` is the process
-//! that the event is of. The events of a task are one for each message, which is a chunk of tasks
+//! `pool` is the name of the pool's control segment, which no two pools share; what has none is of no
+//! pool. `pid` is the process that the event is of, `task` what it ran. The events of a task are one for each message, which is a chunk of tasks
 //! in a `map`: `batch` is the `submit` or `map`, `first` the index of its first item. A forked worker
 //! may be told to be ready before it is told to have been started. Those in a worker are heard
 //! by a subscriber that the program has installed there. While nobody listens, an event of a task

@@ -60,7 +60,7 @@ impl Reaper {
             // nobody who waits may wait on.
             let mut driver = core.lock();
             driver.abort(&core, Duration::ZERO);
-            driver.signal_all(Signal::Kill);
+            driver.signal_all(&core, Signal::Kill);
             for seat in &mut driver.seats {
                 if let Some(pid) = seat.pid.take() {
                     let _ = reap_blocking(pid);
@@ -73,7 +73,9 @@ impl Reaper {
         // Everything that workers wrote is passed on before the pool's end is told.
         drop(relay);
         // Whoever waits in shared state for a process of this pool would wait for ever.
-        core.states.end(&core.arena);
+        for why in core.states.end(&core.arena) {
+            trace::state_untold(&core, &why);
+        }
         core.ring();
     }
 
@@ -89,8 +91,8 @@ impl Reaper {
             match self.watch.wait(timeout) {
                 Ok(events) => self.handle(&events),
                 Err(error) => {
-                    tracing::error!(%error, "waiting for deaths failed; workers are killed");
-                    self.core.lock().signal_all(Signal::Kill);
+                    trace::deaths_unheard(&core, &error);
+                    core.lock().signal_all(&core, Signal::Kill);
                     std::thread::yield_now();
                 }
             }
@@ -207,7 +209,7 @@ impl Reaper {
         let core = Arc::clone(&self.core);
         let mut driver = core.lock();
         if !driver.born(&core, index, generation, pid) {
-            tracing::error!(%pid, "a process was started that nobody asked for");
+            trace::not_asked_for(&core, index, generation, pid);
             return;
         }
         trace::worker_started(&core, index, generation, pid.as_raw());
@@ -215,13 +217,13 @@ impl Reaper {
             Ok(()) => driver.seats[index].is_watched = true,
             // It cannot be watched, so it cannot be let live.
             Err(error) if matches!(core.starter, Starter::Spawn { .. }) => {
-                tracing::error!(%pid, %error, "worker cannot be watched");
+                trace::not_watched(&core, &driver.seats[index], pid, &error, true);
                 let _ = kill(pid, Signal::Kill);
                 let exit = reap_blocking(pid).unwrap_or_else(|_| unknown_exit(pid));
                 self.exited(driver, index, &exit);
             }
             // The zygote tells of its end, as long as there is one.
-            Err(error) => tracing::warn!(%pid, %error, "worker cannot be watched"),
+            Err(error) => trace::not_watched(&core, &driver.seats[index], pid, &error, false),
         }
     }
 
@@ -283,7 +285,7 @@ impl Reaper {
                 }
             }
             Some(_) | None => {
-                tracing::error!("the zygote said what it must not");
+                trace::zygote_nonsense(&self.core);
             }
         }
     }

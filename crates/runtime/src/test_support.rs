@@ -95,7 +95,7 @@ pub(crate) fn is_marked() -> bool {
             .map_err(io::Error::other)
             .and_then(find)
             .unwrap_or_else(|error| {
-                tracing::warn!(%error, "this program's file cannot be read, to see whether it is a test");
+                crate::trace::program_unreadable(&error);
                 false
             })
     })

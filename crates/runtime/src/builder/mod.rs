@@ -245,10 +245,11 @@ impl PoolBuilder {
         // What others left when the whole machine, or a whole process group, was killed.
         match sweep() {
             Ok(swept) if swept.is_empty() => {}
-            Ok(swept) => tracing::info!(segments = swept.len(), "leftover segments removed"),
-            Err(error) => tracing::warn!(%error, "leftover segments were not looked for"),
+            Ok(swept) => trace::swept("segments", swept.len()),
+            Err(error) => trace::not_swept("segments", &error),
         }
         let memory = mapped::PoolMemory::create(shape, identity())?;
+        let witness = Witness::new(memory.name(), self.stderr, workers);
         let control = *memory.control();
         stats::introduce(
             &control,
@@ -290,7 +291,7 @@ impl PoolBuilder {
             options,
             starter,
             seats,
-            Witness::new(self.stderr, workers),
+            witness,
             waker,
         ))
     }

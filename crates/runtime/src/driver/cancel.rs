@@ -87,7 +87,7 @@ impl Driver {
             return false;
         };
         let behind = self.seats[index].in_flight.len() - nth;
-        let mut back = self.recall(index, behind);
+        let mut back = self.recall(core, index, behind);
         self.note_sent(core, index);
         if self.seats[index].in_flight.len() <= nth {
             // It is among them, unless it was torn, and has its error.

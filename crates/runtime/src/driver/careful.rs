@@ -20,7 +20,7 @@ impl Driver {
     /// begun it, to the front of what is pending.
     pub(super) fn clear_from(&mut self, core: &Core, index: usize, nth: usize) {
         let in_flight = self.seats[index].in_flight.len();
-        let back = self.recall(index, in_flight.saturating_sub(nth));
+        let back = self.recall(core, index, in_flight.saturating_sub(nth));
         for ready in back.into_iter().rev() {
             self.pending.push_front(ready);
         }

@@ -35,7 +35,7 @@ impl Driver {
                 self.notice_ready(core, seat);
                 self.seats[seat].link.pump(&core.control, seat);
                 if let Some(fault) = self.seats[seat].link.fault() {
-                    self.condemn(seat, fault);
+                    self.condemn(core, seat, fault);
                 }
                 let taken = self.take_all(core, seat);
                 self.turn_over(core, seat);
@@ -60,7 +60,7 @@ impl Driver {
         if let Link::Pipe(pipe) = &mut seat.link
             && let Err(error) = pipe.accept()
         {
-            self.condemn(index, error.to_string());
+            self.condemn(core, index, error.to_string());
             return;
         }
         self.tell(core, Event::Ready(index));
@@ -113,7 +113,7 @@ impl Driver {
             seat.link.nudge(&core.control, index);
         }
         if let Some(fault) = fault {
-            self.condemn(index, fault);
+            self.condemn(core, index, fault);
         }
         taken
     }
@@ -191,12 +191,12 @@ impl Driver {
     }
 
     /// A worker wrote what it must not: it is killed, and its task in hand gets the reason.
-    pub(super) fn condemn(&mut self, index: usize, fault: String) {
+    pub(super) fn condemn(&mut self, core: &Core, index: usize, fault: String) {
         let seat = &mut self.seats[index];
         if seat.fault.is_none() {
-            tracing::error!(worker = index, fault, "worker broke the protocol; killed");
+            trace::condemned(core, seat, &fault);
             seat.fault = Some(fault);
-            self.doom(index);
+            self.doom(core, index);
         }
     }
 }

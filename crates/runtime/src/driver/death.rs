@@ -63,8 +63,11 @@ impl Driver {
             now_ns,
             &OsPark,
         );
-        mapped::reclaim(&core.arena, owner);
-        core.states.give_back(&core.arena, owner);
+        let reclaimed = mapped::reclaim(&core.arena, owner);
+        trace::reclaimed(core, &self.seats[index], &reclaimed);
+        for why in core.states.give_back(&core.arena, owner) {
+            trace::state_untold(core, &why);
+        }
         let phase_at_death = LastWords::of(page);
         self.seats[index].link.sever();
         self.seats[index].is_worn = true;
@@ -201,7 +204,7 @@ impl Driver {
                     death.task = self.running_task(&ticket);
                     let again = match &fault {
                         Some(fault) => Err(fault_error(fault.clone())),
-                        None => self.run_again((index, nth), ticket, message.extra, death),
+                        None => self.run_again(core, (index, nth), ticket, message.extra, death),
                     };
                     match again {
                         Ok(ready) => unbegun.push(ready),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Core, Driver, Locked, Patience, is_reaper};
 use crate::time::after;
+use crate::trace;
 
 /// Between two looks of the reaper in place of a thread that cannot be had.
 const STAND_IN: Duration = Duration::from_millis(2);
@@ -46,7 +47,7 @@ impl Core {
                 driver.lacks_feeder = false;
             }
             Err(error) if !is_tried => {
-                tracing::warn!(%error, "no thread for sending in the background; the pool is slow");
+                trace::no_thread(core, "sending in the background", &error);
                 driver.lacks_feeder = true;
                 core.waker.wake();
             }

@@ -78,7 +78,7 @@ impl Driver {
         if self.seats[seat].phase == SeatPhase::Ending {
             trace::escalated(core, signal);
         }
-        self.signal(seat, signal);
+        self.signal(core, seat, signal);
     }
 
     fn set_timer(&mut self, core: &Core, index: usize, wait: Wait) {
@@ -212,10 +212,10 @@ impl Driver {
     }
 
     /// A process broke the protocol, and is killed.
-    pub(super) fn doom(&mut self, index: usize) {
+    pub(super) fn doom(&mut self, core: &Core, index: usize) {
         for action in self.life.on(Event::Doom(index)) {
             if let Action::Kill(seat) = action {
-                self.signal(seat, Signal::Kill);
+                self.signal(core, seat, Signal::Kill);
             }
         }
     }
@@ -317,7 +317,7 @@ impl Driver {
                 let is_spent = seat.allowance == 0 && !busy;
                 if is_spent || core.has_outgrown(index) {
                     self.tell(core, Event::Recycle { seat: index, busy });
-                    self.take_over(index);
+                    self.take_over(core, index);
                 }
             }
             SeatPhase::Retiring if seat.in_flight.is_empty() => {
@@ -338,17 +338,17 @@ impl Driver {
 
     /// What a worker that is retiring has not begun is for others to do.
     #[cold]
-    fn take_over(&mut self, index: usize) {
+    fn take_over(&mut self, core: &Core, index: usize) {
         let most = self.seats[index].in_flight.len();
-        for ready in self.recall(index, most).into_iter().rev() {
+        for ready in self.recall(core, index, most).into_iter().rev() {
             self.pending.push_front(ready);
         }
     }
 
     /// Sends every worker process a signal.
-    pub(crate) fn signal_all(&self, signal: Signal) {
+    pub(crate) fn signal_all(&self, core: &Core, signal: Signal) {
         for index in 0..self.seats.len() {
-            self.signal(index, signal);
+            self.signal(core, index, signal);
         }
     }
 
@@ -365,12 +365,12 @@ impl Driver {
         seat.pid.filter(is_own)
     }
 
-    pub(super) fn signal(&self, index: usize, signal: Signal) {
+    pub(super) fn signal(&self, core: &Core, index: usize, signal: Signal) {
         let Some(pid) = self.own_pid(index) else {
             return;
         };
         if let Err(error) = kill(pid, signal) {
-            tracing::warn!(%pid, %error, "signal not delivered");
+            trace::not_signalled(core, &self.seats[index], signal, &error);
         }
     }
 }

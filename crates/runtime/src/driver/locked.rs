@@ -13,7 +13,8 @@ use std::sync::{Condvar, MutexGuard, PoisonError, mpsc};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::{Driver, Reply, Watcher};
+use super::{Core, Driver, Reply, Watcher};
+use crate::trace;
 
 /// What runs when a task has ended.
 pub(crate) type Callback = Box<dyn FnOnce(Reply) + Send>;
@@ -101,7 +102,7 @@ fn tell(told: impl FnOnce()) {
 fn run(told: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(told)).is_err() {
         // Its message is on standard error already, by the panic hook.
-        tracing::error!("a task's callback or waker panicked");
+        trace::callback_panicked();
     }
 }
 
@@ -121,7 +122,7 @@ const LAST_RESORT: Duration = Duration::from_secs(1);
 
 /// Has a thread of its own tell what the reaper would. The thread comes first: when there is none,
 /// the notices are still here.
-fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
+fn tell_elsewhere(core: &Core, mut driver: MutexGuard<'_, Driver>) {
     let (sender, receiver) = mpsc::channel::<Notices>();
     let teller = std::thread::Builder::new()
         .name("forkyard-teller".to_owned())
@@ -140,7 +141,7 @@ fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
             let since = match driver.lacks_teller {
                 Some(since) => since,
                 None => {
-                    tracing::warn!(%error, "no thread for callbacks; they are late");
+                    trace::no_thread(core, "callbacks, which are late", &error);
                     *driver.lacks_teller.insert(Instant::now())
                 }
             };
@@ -155,13 +156,17 @@ fn tell_elsewhere(mut driver: MutexGuard<'_, Driver>) {
 
 /// The driver, locked. Dropped, it tells whoever is to be told.
 pub(crate) struct Locked<'a> {
+    core: &'a Core,
     /// `None` only while it is given away.
     guard: Option<MutexGuard<'a, Driver>>,
 }
 
 impl<'a> Locked<'a> {
-    pub(super) fn new(guard: MutexGuard<'a, Driver>) -> Self {
-        Self { guard: Some(guard) }
+    pub(super) fn new(core: &'a Core, guard: MutexGuard<'a, Driver>) -> Self {
+        Self {
+            core,
+            guard: Some(guard),
+        }
     }
 
     /// Lets go, waits to be notified, and locks again. There must be nobody to be told.
@@ -170,13 +175,14 @@ impl<'a> Locked<'a> {
             unreachable!("{HELD}")
         };
         debug_assert!(guard.notices.is_empty(), "they would be told too late");
-        Self::new(match timeout {
+        let guard = match timeout {
             None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
             Some(timeout) => {
                 let waited = condvar.wait_timeout(guard, timeout);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
-        })
+        };
+        Self::new(self.core, guard)
     }
 }
 
@@ -212,7 +218,7 @@ impl Drop for Locked<'_> {
         };
         if !guard.notices.is_empty() {
             if IS_REAPER.get() {
-                return tell_elsewhere(guard);
+                return tell_elsewhere(self.core, guard);
             }
             let notices = std::mem::take(&mut guard.notices);
             drop(guard);

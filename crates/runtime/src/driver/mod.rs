@@ -300,7 +300,8 @@ impl Core {
             "this pool belongs to the process that this one was forked from; here it can only be \
              dropped, so build another"
         );
-        Locked::new(self.driver.lock().unwrap_or_else(PoisonError::into_inner))
+        let guard = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked::new(self, guard)
     }
 
     /// Says what its workers are told, before the first is started.

@@ -1,15 +1,17 @@
 //! Running a message again whose worker died with it.
 
-use super::Driver;
+use super::{Core, Driver};
 use crate::error::{GaveUp, NotRetried, TaskError, WorkerDeath};
 use crate::packing::Attached;
 use crate::parcel::{Extra, Ready, Ticket};
+use crate::trace;
 
 impl Driver {
     /// The `nth` message in flight of a dead worker, which it had begun, to be sent again; or
     /// what it ends with.
     pub(super) fn run_again(
         &mut self,
+        core: &Core,
         (index, nth): (usize, usize),
         ticket: Ticket,
         extra: Option<Box<Extra>>,
@@ -41,7 +43,7 @@ impl Driver {
         match task.filter(|parcel| self.is_intact(&ticket, parcel)) {
             Some(mut parcel) => {
                 parcel.keep(Some(extra));
-                tracing::debug!(?ticket, "task runs again");
+                trace::again(core, &ticket);
                 Ok(Ready { ticket, parcel })
             }
             None => give_up(&mut extra.earlier, NotRetried::ArgumentLost),

@@ -221,7 +221,7 @@ impl Driver {
                 continue;
             }
             let is_up = self.seats[busy].phase.is_at_work();
-            let mut taken = self.recall(busy, (load / 2).max(usize::from(!is_up)));
+            let mut taken = self.recall(core, busy, (load / 2).max(usize::from(!is_up)));
             self.note_sent(core, busy);
             let given = self.give(core, idle, &mut taken);
             for ready in taken.drain(given..).rev() {
@@ -240,7 +240,7 @@ impl Driver {
     }
 
     /// Up to `most` messages that a worker has not begun, in their order.
-    pub(super) fn recall(&mut self, index: usize, most: usize) -> Vec<Ready> {
+    pub(super) fn recall(&mut self, core: &Core, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
         if seat.phase == SeatPhase::Ending {
@@ -262,12 +262,12 @@ impl Driver {
             seat.clock = None; // the next message may have the same number
         }
         if let Err(fault) = retracted {
-            self.condemn(index, fault);
+            self.condemn(core, index, fault);
         }
         taken.reverse();
         let torn = taken.extract_if(.., |ready| !self.is_intact(&ready.ticket, &ready.parcel));
         for ready in torn.collect::<Vec<_>>() {
-            self.condemn(index, OVERWRITTEN.to_owned());
+            self.condemn(core, index, OVERWRITTEN.to_owned());
             self.refuse(ready.ticket, TaskError::Fault(OVERWRITTEN.into()));
         }
         taken

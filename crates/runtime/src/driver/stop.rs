@@ -26,6 +26,7 @@ use super::{Core, Driver, Locked};
 use crate::error::{TaskError, TaskTimeout};
 use crate::parcel::Ready;
 use crate::time::later;
+use crate::trace;
 
 /// Between two looks at least, however short limits are.
 const LEAST_LOOK: Duration = Duration::from_micros(100);
@@ -43,6 +44,16 @@ pub(super) enum Why {
     Limit(Duration),
     /// Nobody wants its result.
     Cancelled,
+}
+
+impl Why {
+    /// For traces.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Limit(_) => "over its limit",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// How far the stopping is.
@@ -259,7 +270,7 @@ impl Driver {
             }
             return;
         }
-        tracing::warn!(worker = index, ?ticket, "worker begins nothing; killed");
+        trace::begins_nothing(core, &self.seats[index], &ticket);
         self.seats[index].stop = Some(Stopping {
             number: None,
             why: Why::Limit(limit),
@@ -267,7 +278,7 @@ impl Driver {
             due: later(now, TERM_TO_KILL),
         });
         self.seats[index].careful = true;
-        self.signal(index, Signal::Kill);
+        self.signal(core, index, Signal::Kill);
         self.blame_for_a_late_worker(&ticket, limit, index);
     }
 
@@ -289,7 +300,7 @@ impl Driver {
         let grace = batch.map_or(Duration::ZERO, |batch| batch.terms.grace);
         // A search looks at a flag that is all the others' as well.
         let can_be_asked = batch.is_some_and(|batch| !batch.searches);
-        tracing::debug!(worker = index, number, ?why, "message is being stopped");
+        trace::stopping(core, seat, &sent.ticket, why.name());
         seat.stop = Some(Stopping {
             number: Some(number),
             why,
@@ -330,7 +341,7 @@ impl Driver {
         stop.step = step;
         stop.due = later(now, TERM_TO_KILL);
         let due = stop.due;
-        self.signal(index, signal);
+        self.signal(core, index, signal);
         Some(due)
     }
 }

@@ -233,7 +233,7 @@ impl Driver {
             match seat.link.watch(nth, &core.control, index) {
                 Ok(true) => {}
                 Ok(false) => return false,
-                Err(fault) => self.condemn(index, fault),
+                Err(fault) => self.condemn(core, index, fault),
             }
         }
         true

@@ -20,7 +20,7 @@ use super::folder;
 use super::frame::Token;
 use super::server::{self, NoSocket, Orders};
 use crate::error::TaskError;
-use crate::{Handle, Pool, PoolBuilder, trampoline};
+use crate::{Handle, Pool, PoolBuilder, trace, trampoline};
 
 /// How long a call that is under way may take when the last handle of the owner is dropped.
 const DROP_GRACE: Duration = Duration::from_millis(100);
@@ -107,8 +107,8 @@ fn no_socket(error: NoSocket) -> ManagerStartError {
 fn sweep() {
     match folder::sweep() {
         Ok(swept) if swept.is_empty() => {}
-        Ok(swept) => tracing::info!(folders = swept.len(), "leftover folders removed"),
-        Err(error) => tracing::warn!(%error, "leftover folders were not looked for"),
+        Ok(swept) => trace::swept("folders of managers", swept.len()),
+        Err(error) => trace::not_swept("folders of managers", &error),
     }
 }
 

@@ -28,7 +28,7 @@ use super::folder::{self, FolderError};
 use super::frame::{self, Token, Welcome};
 use super::turns::Turns;
 use crate::job::{ItemError, caught, report_panics_of_this_thread};
-use crate::trampoline;
+use crate::{trace, trampoline};
 
 /// How long a line may take to say who calls.
 const HELLO_TIME: Duration = Duration::from_secs(10);
@@ -131,7 +131,7 @@ pub(super) fn serve() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 // Of descriptors, there are some again when a caller ends.
-                tracing::warn!(%error, "a manager cannot take another caller now");
+                trace::no_caller_taken("no descriptor", &error);
                 std::thread::sleep(SHORT_OF_DESCRIPTORS);
             }
         }
@@ -165,7 +165,7 @@ fn begin(served: &Arc<Served>, line: UnixStream) {
             let _ = converse(&theirs, line);
         });
     if let (Err(error), Ok(mut line)) = (started, refuse) {
-        tracing::warn!(%error, "a manager has no thread for another caller");
+        trace::no_caller_taken("no thread", &error);
         let _ = line.write_all(&[Welcome::Full as u8]);
     }
 }

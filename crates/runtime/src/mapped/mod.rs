@@ -18,6 +18,7 @@ use forkyard_os::process::{Birth, Environment, Pid};
 use forkyard_os::segment::{self, Extent, Segment, SegmentError, SegmentName, SegmentView, unlink};
 use forkyard_shm::arena::{
     Advice, Arena, Chunk, Descriptor, Directory, ExtentError, ExtentId, Extents, Fault, Mapped,
+    Reclaimed,
 };
 use forkyard_shm::control::{AttachError, Control, Identity};
 use forkyard_shm::lane::{SupervisorLane, WorkerLane};
@@ -148,11 +149,10 @@ pub(crate) fn borrow_part(arena: &Arena, named: &Descriptor) -> Result<Chunk, Fa
 }
 
 /// Gives back what a dead worker had in the arena.
-pub(crate) fn reclaim(arena: &Arena, dead: OwnerIndex) {
+pub(crate) fn reclaim(arena: &Arena, dead: OwnerIndex) -> Reclaimed {
     // SAFETY: called from `on_exit` only: the process was reaped, and the next one of its
     // seat is started afterwards.
-    let reclaimed = unsafe { arena.reclaim(dead) };
-    tracing::debug!(?reclaimed, owner = dead.get(), "arena reclaimed");
+    unsafe { arena.reclaim(dead) }
 }
 
 /// Names of extents: 256 entries, and enough generations that the name of one long gone is

@@ -39,7 +39,7 @@ struct Entry {
     descriptor: Descriptor,
     /// As it was made: a peer cannot change it here.
     count: usize,
-    tell: fn(&RawArena, &Entry, News) -> bool,
+    tell: fn(&RawArena, &Entry, News) -> Result<bool, String>,
 }
 
 /// What happened in the pool.
@@ -51,22 +51,20 @@ enum News {
     Ended,
 }
 
-/// Tells one primitive. Whether it may still be there.
-fn tell<K: Kind>(arena: &RawArena, entry: &Entry, news: News) -> bool {
+/// Tells one primitive. Whether it is still there; or why it cannot be told, and whoever waits there
+/// waits on.
+fn tell<K: Kind>(arena: &RawArena, entry: &Entry, news: News) -> Result<bool, String> {
     let laid = match Laid::<K>::meet_again(arena, &entry.descriptor, entry.count) {
         Ok(laid) => laid,
         // This process made the block, so it had its extent mapped, and has it mostly still.
-        Err(MeetError::Block(Fault::Extent(error))) => {
-            tracing::error!(%error, ?news, "shared state cannot be told: whoever waits there waits on");
-            return true;
-        }
-        Err(_) => return false,
+        Err(MeetError::Block(Fault::Extent(error))) => return Err(error.to_string()),
+        Err(_) => return Ok(false),
     };
     match news {
         News::Died(dead) => K::give_back(&laid.get(), dead),
         News::Ended => K::end(&laid.get()),
     }
-    true
+    Ok(true)
 }
 
 impl Registry {
@@ -95,20 +93,31 @@ impl Registry {
     }
 
     /// Gives back what `dead` had in any of them. It was reaped, and no other process has its
-    /// number yet.
-    pub(crate) fn give_back(&self, arena: &RawArena, dead: OwnerIndex) {
-        self.tell_all(arena, News::Died(dead));
+    /// number yet. Returns why some could not be told.
+    #[must_use]
+    pub(crate) fn give_back(&self, arena: &RawArena, dead: OwnerIndex) -> Vec<String> {
+        self.tell_all(arena, News::Died(dead))
     }
 
-    /// No process of the pool is left: whoever still waits for one is told.
-    pub(crate) fn end(&self, arena: &RawArena) {
+    /// No process of the pool is left: whoever still waits for one is told. Returns why some could
+    /// not be.
+    #[must_use]
+    pub(crate) fn end(&self, arena: &RawArena) -> Vec<String> {
         self.list().ended = true;
-        self.tell_all(arena, News::Ended);
+        self.tell_all(arena, News::Ended)
     }
 
-    fn tell_all(&self, arena: &RawArena, news: News) {
-        let tell = |entry: &Entry| (entry.tell)(arena, entry, news);
-        self.list().entries.retain(tell);
+    fn tell_all(&self, arena: &RawArena, news: News) -> Vec<String> {
+        let mut untold = Vec::new();
+        self.list().entries.retain(|entry| {
+            let told = (entry.tell)(arena, entry, news);
+            // It may still be there, for the next time.
+            told.unwrap_or_else(|why| {
+                untold.push(why);
+                true
+            })
+        });
+        untold
     }
 }
 
@@ -177,9 +186,10 @@ mod tests {
         let met = Laid::<MutexKind<u64>>::meet(&worker, &made.descriptor()).unwrap();
         drop(made);
         core::mem::forget(met.get().lock(WORKER, &StatePark).unwrap());
-        registry.give_back(&supervisor, OwnerIndex::new(2));
+        let nobody = registry.give_back(&supervisor, OwnerIndex::new(2));
+        assert!(nobody.is_empty(), "{nobody:?}");
         assert_eq!(registry.list().entries.len(), 1);
-        registry.give_back(&supervisor, WORKER);
+        assert!(registry.give_back(&supervisor, WORKER).is_empty());
         assert_eq!(
             met.get().lock(WORKER, &StatePark).unwrap_err().owner,
             WORKER
@@ -190,7 +200,7 @@ mod tests {
             0,
             "the registry holds nothing"
         );
-        registry.give_back(&supervisor, WORKER);
+        assert!(registry.give_back(&supervisor, WORKER).is_empty());
         assert_eq!(registry.list().entries.len(), 0, "and forgets it");
     }
 
@@ -205,7 +215,7 @@ mod tests {
             registry.enter(&supervisor, &made).unwrap();
         }
         assert!(registry.list().entries.len() <= FIRST_LOOK);
-        registry.end(&supervisor);
+        assert!(registry.end(&supervisor).is_empty());
         assert!(kept.get().wait(&StatePark).is_err());
         assert_eq!(registry.enter(&supervisor, &kept), Err(Ended));
     }

@@ -21,8 +21,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use forkyard_os::oom::OomKills;
 use forkyard_os::process::{ExitCause, Signal};
+use forkyard_os::segment::SegmentName;
 use forkyard_os::stderr::files_left;
 
+use crate::trace;
 use relay::Relay;
 pub(crate) use relay::Running;
 
@@ -90,7 +92,7 @@ pub(crate) struct Testimony {
 
 impl Witness {
     /// Of the deaths in a pool of so many workers, which are to write to such a standard error.
-    pub(crate) fn new(stderr: WorkerStderr, workers: usize) -> Self {
+    pub(crate) fn new(pool: &SegmentName, stderr: WorkerStderr, workers: usize) -> Self {
         let wanted = match stderr {
             WorkerStderr::Auto => !std::io::stderr().is_terminal(),
             WorkerStderr::Tail => true,
@@ -98,10 +100,10 @@ impl Witness {
         };
         let needed = FILES_PER_WORKER * workers as u64 + SPARE_FILES;
         let relay = (wanted && files_left().is_none_or(|left| left >= needed)).then(|| {
-            Relay::new()
-                .inspect_err(
-                    |error| tracing::warn!(%error, "the ends of workers' output are not kept"),
-                )
+            Relay::new(pool.clone())
+                .inspect_err(|error| {
+                    trace::output_lost(pool, "the pipes cannot be watched", error);
+                })
                 .ok()
         });
         Self {

@@ -8,9 +8,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use forkyard_os::death::{DeathEvents, DeathWatch};
+use forkyard_os::segment::SegmentName;
 use forkyard_os::{OsError, stderr};
 
 use super::lines::Lines;
+use crate::trace;
 
 /// How long the end of a pool waits for whoever reads the supervisor's standard error. After that the thread is left
 /// to itself; it goes on for as long as the program does.
@@ -19,6 +21,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A pool's lines, and the thread that reads them once it is [started](Relay::start).
 #[derive(Debug)]
 pub(super) struct Relay {
+    /// Whose workers these are, for traces.
+    pool: SegmentName,
     watch: DeathWatch,
     /// Never held while standard error is written to, which may take any time.
     lines: Mutex<Lines>,
@@ -36,8 +40,9 @@ pub(crate) struct Running {
 }
 
 impl Relay {
-    pub(super) fn new() -> Result<Self, OsError> {
+    pub(super) fn new(pool: SegmentName) -> Result<Self, OsError> {
         Ok(Self {
+            pool,
             watch: DeathWatch::new()?,
             lines: Mutex::default(),
             runs: AtomicBool::new(false),
@@ -52,7 +57,7 @@ impl Relay {
         let thread = std::thread::Builder::new()
             .name("forkyard-stderr".to_owned())
             .spawn(move || relay.run(&sender))
-            .inspect_err(|error| tracing::warn!(%error, "workers' output is not kept"))
+            .inspect_err(|error| trace::output_lost(&self.pool, "no thread", error))
             .ok()?;
         // Relaxed: by the thread that goes on to ask for lines.
         self.runs.store(true, Ordering::Relaxed);
@@ -70,7 +75,7 @@ impl Relay {
         match self.lock().open(&self.watch, index, generation) {
             Ok(end) => end,
             Err(error) => {
-                tracing::debug!(%error, "a worker inherits standard error");
+                trace::output_inherited(&self.pool, index, generation, &error);
                 None
             }
         }
@@ -88,7 +93,7 @@ impl Relay {
         let mut patience = None;
         while !self.ends.load(Ordering::Relaxed) {
             let events = self.watch.wait(patience).unwrap_or_else(|error| {
-                tracing::warn!(%error, "workers' output is not passed on");
+                trace::output_lost(&self.pool, "the pipes cannot be watched", &error);
                 self.ends.store(true, Ordering::Relaxed);
                 DeathEvents::default()
             });
@@ -119,9 +124,7 @@ impl Drop for Running {
         self.relay.ends.store(true, Ordering::Relaxed);
         self.relay.watch.waker().wake();
         if self.done.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!(
-                "nobody reads standard error; what workers wrote last is passed on later"
-            );
+            trace::output_late(&self.relay.pool);
             return;
         }
         let _ = self.thread.take().map(JoinHandle::join);

@@ -296,6 +296,22 @@ fn traced_end(pool: Pool, lines: &Lines) {
     lines.expect(1, &["span closed"]);
 }
 
+/// What there is of a pool says of which.
+fn targets(lines: &Lines) {
+    let of_a_pool = ["forkyard::pool", "forkyard::worker", "forkyard::task"];
+    let of_none = ["forkyard::cleanup"];
+    let known = of_a_pool.iter().chain(&of_none);
+    let known: usize = known.map(|target| lines.with(&[target])).sum();
+    assert_eq!(lines.with(&[" forkyard::"]), known, "{lines:#?}");
+    for target in of_a_pool {
+        assert_eq!(
+            lines.with(&[target]),
+            lines.with(&[target, "pool="]),
+            "{lines:#?}"
+        );
+    }
+}
+
 /// Whoever listens is told of everything, under the same names.
 fn traced(setup: &Setup) {
     let lines = Lines::default();
@@ -348,6 +364,15 @@ fn traced(setup: &Setup) {
             "message=worker died",
             "generation=0",
             "signal 9",
+            "task=traced::{closure}",
+        ],
+    );
+    lines.expect(
+        1,
+        &[
+            "DEBUG forkyard::worker",
+            "message=shared memory given back",
+            "generation=0",
         ],
     );
     until("the next is ready", LIVENESS, || {
@@ -356,12 +381,5 @@ fn traced(setup: &Setup) {
         (lines.with(&["message=worker ready", "generation=1"]) == 1).then_some(())
     });
     traced_end(pool, &lines);
-    let own = ["forkyard::pool", "forkyard::worker", "forkyard::task"];
-    for target in own {
-        assert_eq!(
-            lines.with(&[target]),
-            lines.with(&[target, "pool="]),
-            "{lines:#?}"
-        );
-    }
+    targets(&lines);
 }

@@ -14,6 +14,7 @@ use forkyard_os::process::{Signal, kill_group, stop_self};
 use super::elsewhere::own_pools;
 use super::{Core, Driver, Locked};
 use crate::time::later;
+use crate::trace;
 
 /// While this process was stopped.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +77,8 @@ pub fn suspend() -> std::io::Result<()> {
     let mut held: Vec<(&Core, Locked<'_>)> =
         pools.iter().map(|core| (&**core, core.lock())).collect();
     let begun = Instant::now();
-    for (_, driver) in &held {
-        driver.signal_groups(Signal::Stop);
+    for (core, driver) in &held {
+        driver.signal_groups(core, Signal::Stop);
     }
     let stopped = stop_self();
     let pause = Pause {
@@ -86,18 +87,18 @@ pub fn suspend() -> std::io::Result<()> {
     };
     for (core, driver) in &mut held {
         driver.put_off(core, pause);
-        driver.signal_groups(Signal::Cont);
+        driver.signal_groups(core, Signal::Cont);
     }
     stopped.map_err(std::io::Error::other)
 }
 
 impl Driver {
-    fn signal_groups(&self, signal: Signal) {
+    fn signal_groups(&self, core: &Core, signal: Signal) {
         for index in 0..self.seats.len() {
             if let Some(pid) = self.own_pid(index)
                 && let Err(error) = kill_group(pid, signal)
             {
-                tracing::warn!(%pid, %error, "signal not delivered");
+                trace::not_signalled(core, &self.seats[index], signal, &error);
             }
         }
     }

@@ -28,13 +28,13 @@ tests::on_every_way! {
     case_23_each_worker_does_its_share_of_tasks => |way| victim!(way, "lifecycle/shares").passes();
     case_23_everything_queued_at_once => |way| victim!(way, "lifecycle/shares-queued").passes();
     case_23_close_right_after => |way| victim!(way, "lifecycle/shares-closed").passes();
+    case_23_chunks_are_part_of_the_share => |way| victim!(way, "lifecycle/shares-chunked").passes();
+    case_23_workers_that_die_have_not_done_theirs => |way| victim!(way, "lifecycle/shares-deadly").passes();
     case_25_idle_workers_go_and_come_back => |way| victim!(way, "lifecycle/idle").passes();
     case_25_all_workers_may_go => |way| victim!(way, "lifecycle/all-idle").passes();
 }
 
 tests::on_both_paths! {
-    case_23_chunks_are_part_of_the_share => |way| victim!(way, "lifecycle/shares-chunked").passes();
-    case_23_workers_that_die_have_not_done_theirs => |way| victim!(way, "lifecycle/shares-deadly").passes();
     case_24_workers_that_grow_are_replaced => |way| victim!(way, "lifecycle/grown").passes();
     /// A worker that does not end when it is told to is ended.
     a_worker_that_does_not_end_is_killed => |way| victim!(way, "lifecycle/stubborn").passes();
@@ -49,6 +49,14 @@ tests::on_ways! {
 tests::on_ways! {
     case_35_the_next_zygote_is_prepared_like_the_first [fork, forkserver] |way| {
         victim!(way, "lifecycle/zygote-prepared").passes();
+    }
+}
+
+tests::on_ways! {
+    case_35_a_worker_that_dies_costs_no_zygote [fork, forkserver] |way| {
+        if census::can_see() {
+            victim!(way, "lifecycle/zygote-kept").passes();
+        }
     }
 }
 

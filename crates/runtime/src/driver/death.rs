@@ -70,6 +70,7 @@ impl Driver {
         let phase_at_death = LastWords::of(page);
         self.seats[index].link.reset();
         self.seats[index].pid = None;
+        self.seats[index].is_unheard = false;
         self.seats[index].mean_ns = 0;
         self.seats[index].item_ps = 0;
         self.seats[index].depth = 0;

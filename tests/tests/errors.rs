@@ -30,12 +30,6 @@ tests::on_both_paths! {
     nested_messages_keep_their_own_blocks => |way| victim!(way, "threads/nested-shared").passes();
     an_iterator_that_panics_harms_nobody => |way| victim!(way, "threads/iterator-panics").passes();
     searches_of_threads_take_turns => |way| victim!(way, "threads/searches").passes();
-}
-
-/// A task that lies behind a long one is taken back from it. (Only from lanes: what is in a pipe
-/// is out of reach.)
-#[test]
-fn short_tasks_do_not_wait_for_long_ones() {
-    let way = Way::named("shared", "spawn");
-    victim!(way, "threads/long-and-short").passes();
+    /// A task that lies behind a long one is taken back from it.
+    short_tasks_do_not_wait_for_long_ones => |way| victim!(way, "threads/long-and-short").passes();
 }

@@ -46,6 +46,7 @@ tests::on_every_way! {
     abort_ends_workers_deaf_to_term => |way| victim!(way, "shutdown/abort-deaf").passes();
     abort_ends_a_map => |way| victim!(way, "shutdown/abort-map").passes();
     kill_ends_a_map => |way| victim!(way, "shutdown/kill-map").passes();
+    case_14_a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
     case_29_drop_ends_endless_tasks => |way| victim!(way, "shutdown/drop").passes();
     case_29_drop_in_a_panic_ends_endless_tasks => |way| victim!(way, "shutdown/panic").passes();
     case_29_a_forked_child_takes_nothing_with_it => |way| {
@@ -54,7 +55,6 @@ tests::on_every_way! {
 }
 
 tests::on_both_paths! {
-    case_14_a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
     abort_ends_a_close => |way| victim!(way, "shutdown/abort-close").passes();
     abort_ends_a_search => |way| victim!(way, "shutdown/first-abort").passes();
 }

@@ -56,6 +56,20 @@ macro_rules! on_ways {
     };
 }
 
+/// [`on_ways!`] on one transport alone: for what the other does not have.
+#[macro_export]
+macro_rules! on_one_path {
+    ($transport:ident: $($(#[$doc:meta])* $name:ident [$($method:ident),+] $body:expr;)+) => {
+        $(
+            $(#[$doc])*
+            mod $name {
+                use super::*;
+                $crate::on_ways!(@transport $transport [$($method),+] $body);
+            }
+        )+
+    };
+}
+
 /// [`on_ways!`] with every start method.
 #[macro_export]
 macro_rules! on_every_way {

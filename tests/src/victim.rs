@@ -320,6 +320,12 @@ impl Ended {
             self.status,
             self.run.report()
         );
+        // What the victim could not try is told by whoever runs it.
+        let skipped = self
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("skipped: "));
+        skipped.for_each(|line| eprintln!("{line}"));
         self.left_nothing();
         let files = census::entries(self.run.folder().join("t"));
         assert!(files.is_empty(), "temporary files are left: {files:?}");

@@ -28,6 +28,8 @@ tests::on_every_way! {
     case_23_each_worker_does_its_share_of_tasks => |way| victim!(way, "lifecycle/shares").passes();
     case_23_everything_queued_at_once => |way| victim!(way, "lifecycle/shares-queued").passes();
     case_23_close_right_after => |way| victim!(way, "lifecycle/shares-closed").passes();
+    case_23_chunks_are_part_of_the_share => |way| victim!(way, "lifecycle/shares-chunked").passes();
+    case_23_workers_that_die_have_not_done_theirs => |way| victim!(way, "lifecycle/shares-deadly").passes();
     case_24_workers_that_grow_are_replaced => |way| victim!(way, "lifecycle/grown").passes();
     case_24_workers_that_were_large_from_the_start_stay => |way| {
         victim!(way, "lifecycle/not-grown").passes();
@@ -37,8 +39,6 @@ tests::on_every_way! {
 }
 
 tests::on_both_paths! {
-    case_23_chunks_are_part_of_the_share => |way| victim!(way, "lifecycle/shares-chunked").passes();
-    case_23_workers_that_die_have_not_done_theirs => |way| victim!(way, "lifecycle/shares-deadly").passes();
     /// A worker that does not end when it is told to is ended.
     a_worker_that_does_not_end_is_killed => |way| victim!(way, "lifecycle/stubborn").passes();
 }
@@ -52,6 +52,14 @@ tests::on_ways! {
 tests::on_ways! {
     case_35_each_zygote_is_followed_by_one_like_it [fork, forkserver] |way| {
         victim!(way, "lifecycle/zygote-prepared").passes();
+    }
+}
+
+tests::on_ways! {
+    case_35_a_worker_that_dies_costs_no_zygote [fork, forkserver] |way| {
+        if census::can_see() {
+            victim!(way, "lifecycle/zygote-kept").passes();
+        }
     }
 }
 

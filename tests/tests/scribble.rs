@@ -19,6 +19,15 @@ tests::on_every_way! {
             }
         }
     };
+    /// A worker that is started anew compares what it attaches to, and its refusal has a name.
+    case_46_another_version_is_refused => |way| {
+        if census::can_see() {
+            let ended = victim!(way, "scribble/version").run();
+            ended.passed();
+            let told = ended.stderr.contains("the segment has layout version 99");
+            assert_eq!(told, way.method == "spawn", "{}", ended.stderr);
+        }
+    };
 }
 
 tests::on_both_paths! {
@@ -27,30 +36,11 @@ tests::on_both_paths! {
     case_45_a_directory_of_noise => |way| scribbled(way, "scribble/directory");
 }
 
-/// A worker that is started anew compares what it attaches to, and its refusal has a name.
-#[test]
-fn case_46_another_version_is_refused() {
-    if census::can_see() {
-        for method in ["spawn", "fork", "forkserver"] {
-            let ended = victim!(Way::named("shared", method), "scribble/version").run();
-            ended.passed();
-            let told = ended.stderr.contains("the segment has layout version 99");
-            assert_eq!(told, method == "spawn", "{}", ended.stderr);
-        }
-    }
+tests::on_one_path! { shared:
+    case_45_states_that_cannot_be [spawn] |way| scribbled(way, "scribble/states");
+    case_45_an_overwritten_task_is_run_by_nobody [spawn] |way| scribbled(way, "scribble/tasks");
 }
 
-#[test]
-fn case_45_states_that_cannot_be() {
-    scribbled(Way::named("shared", "spawn"), "scribble/states");
-}
-
-#[test]
-fn case_45_an_overwritten_task_is_run_by_nobody() {
-    scribbled(Way::named("shared", "spawn"), "scribble/tasks");
-}
-
-#[test]
-fn case_45_counts_of_packets_that_cannot_be() {
-    scribbled(Way::named("copy", "spawn"), "scribble/counts");
+tests::on_one_path! { copy:
+    case_45_counts_of_packets_that_cannot_be [spawn] |way| scribbled(way, "scribble/counts");
 }

@@ -47,6 +47,7 @@ tests::on_every_way! {
     a_close_that_takes_too_long_is_cut_short => |way| victim!(way, "ending/timeout").passes();
     abort_ends_a_map => |way| victim!(way, "shutdown/abort-map").passes();
     kill_ends_a_map => |way| victim!(way, "shutdown/kill-map").passes();
+    case_14_a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
     case_29_drop_ends_endless_tasks => |way| victim!(way, "shutdown/drop").passes();
     case_29_drop_in_a_panic_ends_endless_tasks => |way| victim!(way, "shutdown/panic").passes();
     case_29_a_forked_child_takes_nothing_with_it => |way| {
@@ -55,7 +56,6 @@ tests::on_every_way! {
 }
 
 tests::on_both_paths! {
-    case_14_a_wait_that_times_out_loses_nothing => |way| victim!(way, "shutdown/timeouts").passes();
     abort_ends_a_close => |way| victim!(way, "shutdown/abort-close").passes();
     a_close_that_has_time_is_a_close => |way| victim!(way, "ending/timeout-in-time").passes();
     a_worker_that_does_not_leave_is_cut_short => |way| {

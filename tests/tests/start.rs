@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use tests::{Ended, Victim, census, victim};
+use tests::{Ended, Victim, Way, census, victim};
 
 tests::on_every_way! {
     workers_start => |way| victim!(way, "start/plain").passes();
@@ -61,10 +61,11 @@ tests::on_ways! {
     }
 }
 
-fn rude(manner: &str, method: &str) -> Victim {
+fn rude(manner: &str, way: Way) -> Victim {
     Victim::new(env!("CARGO_BIN_EXE_rude"))
         .env("FY_MANNER", manner)
-        .env("FY_METHOD", method)
+        .env("FY_METHOD", way.method)
+        .env("FY_TRANSPORT", way.transport)
 }
 
 /// How many times the program began.
@@ -76,39 +77,28 @@ fn begun(ended: &Ended) -> usize {
         .count()
 }
 
-/// Without `init` there is one error that says so, and nobody was started for it.
-#[test]
-fn case_32_a_missing_init_is_told() {
-    for method in ["spawn", "forkserver"] {
-        let ended = rude("without", method).run();
+tests::on_every_way! {
+    /// Without `init` there is one error that says so, and nobody was started for it.
+    case_32_a_missing_init_is_told => |way| {
+        let ended = rude("without", way).run();
         ended.passed();
-        assert!(
-            ended.stdout.contains("forkyard::init() has not run"),
-            "{}",
-            ended.stdout
-        );
+        // A forked worker does not begin at main.
+        let wanted = if way.method == "fork" { "built" } else { "forkyard::init() has not run" };
+        assert!(ended.stdout.contains(wanted), "{}", ended.stdout);
         assert_eq!(begun(&ended), 1);
         assert_eq!(ended.stderr, "");
-    }
-    // A forked worker does not begin at main.
-    let ended = rude("without", "fork").run();
-    ended.passed();
-    assert!(ended.stdout.contains("built"), "{}", ended.stdout);
+    };
 }
 
-/// `init` under a condition that holds in the supervisor only: workers find out, and do not
-/// become supervisors.
-#[test]
-fn case_32_an_init_that_workers_skip_is_told() {
-    for method in ["spawn", "forkserver"] {
-        let ended = rude("first-only", method).run();
+tests::on_ways! {
+    /// `init` under a condition that holds in the supervisor only: workers find out, and do not
+    /// become supervisors.
+    case_32_an_init_that_workers_skip_is_told [spawn, forkserver] |way| {
+        let ended = rude("first-only", way).run();
         ended.passed();
         let text = &ended.stdout;
-        assert!(
-            text.contains("error: ") && text.contains("forkyard::init()"),
-            "{method}: {text}"
-        );
-        assert!(text.contains("first line of main()"), "{method}: {text}");
+        assert!(text.contains("error: ") && text.contains("forkyard::init()"), "{text}");
+        assert!(text.contains("first line of main()"), "{text}");
         assert!(begun(&ended) <= 1 + 4 + 5, "{}", begun(&ended));
     }
 }
@@ -118,7 +108,7 @@ fn case_32_an_init_that_workers_skip_is_told() {
 fn a_worker_that_does_not_answer_is_told() {
     for manner in ["slow", "first-only-and-stays"] {
         for method in ["spawn", "forkserver"] {
-            let ended = rude(manner, method).run();
+            let ended = rude(manner, Way::named("shared", method)).run();
             ended.passed();
             let text = &ended.stdout;
             assert!(
@@ -133,7 +123,7 @@ fn a_worker_that_does_not_answer_is_told() {
 #[test]
 fn a_worker_that_dies_at_its_start_is_told() {
     for method in ["spawn", "forkserver"] {
-        let ended = rude("dies", method).run();
+        let ended = rude("dies", Way::named("shared", method)).run();
         ended.passed();
         let text = &ended.stdout;
         assert!(
@@ -149,7 +139,8 @@ fn a_worker_that_dies_at_its_start_is_told() {
 #[test]
 fn replacements_may_fail_a_few_times() {
     for (deaths, wanted) in [(0, "the next: 2"), (3, "the next: 2"), (50, "exit code 9")] {
-        let victim = rude("replacement-dies", "spawn").env("FY_DEATHS", deaths);
+        let victim =
+            rude("replacement-dies", Way::named("shared", "spawn")).env("FY_DEATHS", deaths);
         let ended = victim.run();
         ended.passed();
         assert!(ended.stdout.contains("the task: "), "{}", ended.stdout);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tests::{Way, victim};
 
-tests::on_both_paths! {
+tests::on_every_way! {
     case_13_retry_runs_again_and_gives_up_with_the_history => |way| {
         victim!(way, "stop/retry").passes();
     };
@@ -36,9 +36,6 @@ tests::on_both_paths! {
     };
     case_16_cancelled_with_all_that_is_left => |way| victim!(way, "stop/cancel-rest").passes();
     case_16_cancelled_at_any_moment => |way| victim!(way, "stop/cancel-many").passes();
-}
-
-tests::on_every_way! {
     everything_at_once_has_one_end_each => |way| storm(way, "stop/storm");
     so_it_has_while_workers_come_and_go => |way| storm(way, "stop/storm-and-turnover");
 }

@@ -1,10 +1,10 @@
 //! Checksums of all files below a folder, as `sha256sum` prints them. What crosses is a path one way
 //! and 32 bytes back: the files are read in the workers.
 //!
-//! `cargo run --release --example checksums -- FOLDER` (default: the folder of this crate)
+//! `cargo run --release -p forkyard --example checksums -- FOLDER` (default: the folder of this crate)
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use forkyard::Pool;
@@ -39,16 +39,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     forkyard::init();
     let folder = std::env::args_os().nth(1);
     let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    if !folder.is_dir() {
+        return Err(format!(
+            "{}: no such folder; usage: checksums [FOLDER]",
+            folder.display()
+        )
+        .into());
+    }
     let pool = Pool::builder().build()?;
     // In the order of the files, each as soon as it is there. No list of them is ever made: the
     // paths are kept only as long as their results are awaited.
     let mut unreadable = 0;
+    let mut out = io::stdout().lock();
     let sums = pool.imap(|path: PathBuf| checksum(&path), files(&folder));
     for (path, sum) in files(&folder).zip(sums) {
         match sum? {
             Ok(sum) => {
                 let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-                println!("{hex}  {}", path.display());
+                match writeln!(out, "{hex}  {}", path.display()) {
+                    // Nobody reads any more, as behind `| head`.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    written => written?,
+                }
             }
             Err(why) => {
                 unreadable += 1;

@@ -1,7 +1,7 @@
 //! Takes the clicks out of a recording, where it lies: raw samples of 16 bits in the arena, cut into
 //! parts that the workers write in parallel. Nothing is copied or sent.
 //!
-//! `cargo run --release --example clean_recording -- FILE` (default: a tone with clicks is made)
+//! `cargo run --release -p forkyard --example clean_recording -- FILE` (default: a tone with clicks is made)
 
 use forkyard::{Owned, Pool};
 
@@ -45,7 +45,8 @@ fn read(
         samples.copy_from_slice(&made);
         return Ok(samples);
     };
-    let bytes = std::fs::read(file)?;
+    let bytes = std::fs::read(&file)
+        .map_err(|error| format!("{}: {error}; usage: clean_recording [FILE]", file.display()))?;
     let mut samples = pool.arena().alloc::<i16>(bytes.len() / 2)?;
     for (sample, bytes) in samples.iter_mut().zip(bytes.chunks_exact(2)) {
         *sample = i16::from_le_bytes([bytes[0], bytes[1]]);

@@ -3,7 +3,8 @@
 //! document in a worker; one that kills its worker is tried once more in another, and then given up
 //! with what is known of both deaths. All others have their results.
 //!
-//! `cargo run --release --example crash_prone_decoder -- FILE...` (default: four documents are made)
+//! `cargo run --release -p forkyard --example crash_prone_decoder -- FILE...` (default: four documents
+//! are made)
 
 use forkyard::{OnCrash, Pool, TaskError};
 
@@ -43,7 +44,7 @@ fn decode(document: &str) -> Result<Shape, String> {
 }
 
 /// Documents with their names: the files, or some that are good, broken and deadly.
-fn documents() -> std::io::Result<Vec<(String, String)>> {
+fn documents() -> Result<Vec<(String, String)>, String> {
     let files: Vec<String> = std::env::args().skip(1).collect();
     if files.is_empty() {
         let made = [
@@ -54,7 +55,12 @@ fn documents() -> std::io::Result<Vec<(String, String)>> {
         ];
         return Ok(made.map(|(name, text)| (name.to_owned(), text)).into());
     }
-    let read = |name: String| std::fs::read_to_string(&name).map(|text| (name, text));
+    let read = |name: String| match std::fs::read_to_string(&name) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(format!(
+            "{name}: {error}; usage: crash_prone_decoder [FILE...]"
+        )),
+    };
     files.into_iter().map(read).collect()
 }
 

@@ -1,13 +1,16 @@
 //! First found wins: a number that, behind a text, gives a SHA-256 beginning with so many zero bits.
 //! Whoever finds one stops the others.
 //!
-//! `cargo run --release --example proof_of_work -- TEXT BITS` (default: forkyard 16)
+//! `cargo run --release -p forkyard --example proof_of_work -- TEXT BITS` (default: forkyard 16)
 
 use forkyard::{Pool, Search};
 use sha2::{Digest, Sha256};
 
 /// Numbers that one task tries.
 const SHARE: u64 = 1 << 20;
+/// More would take years.
+const MOST_BITS: u32 = 48;
+const USAGE: &str = "usage: proof_of_work [TEXT [BITS]]";
 
 fn zero_bits(text: &str, number: u64) -> u32 {
     let mut hasher = Sha256::new();
@@ -31,7 +34,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     forkyard::init();
     let mut arguments = std::env::args().skip(1);
     let text = arguments.next().unwrap_or_else(|| "forkyard".to_owned());
-    let bits: u32 = arguments.next().map_or(Ok(16), |bits| bits.parse())?;
+    let bits = arguments.next().unwrap_or_else(|| "16".to_owned());
+    let Some(bits) = bits.parse().ok().filter(|bits| *bits <= MOST_BITS) else {
+        return Err(format!("{bits:?} is no number of bits, 0 to {MOST_BITS}; {USAGE}").into());
+    };
+    if text.starts_with("--") {
+        return Err(USAGE.into());
+    }
 
     let pool = Pool::builder().build()?;
     // There is no end of shares; as many as the workers take are ever made.

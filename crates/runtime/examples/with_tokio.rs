@@ -1,11 +1,11 @@
 //! A pool in an async program: handles are futures, of any executor. A computation that takes too
 //! long is cancelled for a rough answer, and other work goes on meanwhile.
 //!
-//! `cargo run --release --example with_tokio`
+//! `cargo run --release -p forkyard --example with_tokio`
 
 use std::time::Duration;
 
-use forkyard::{Pool, context};
+use forkyard::{Pool, TaskError, context};
 
 /// Digits of pi by a slow series, until told that nobody waits any more.
 fn pi(terms: u64) -> f64 {
@@ -19,16 +19,17 @@ fn pi(terms: u64) -> f64 {
 }
 
 /// Pi as good as it gets in that time.
-async fn pi_within(pool: &Pool, terms: u64, time: Duration) -> Result<f64, forkyard::TaskError> {
-    // When the other branch wins, this one is dropped: nobody waits for it any more.
-    let exact = pool.submit(pi, terms).cancel_on_drop();
+async fn pi_within(pool: &Pool, terms: u64, time: Duration) -> Result<f64, TaskError> {
+    let mut exact = pool.submit(pi, terms);
     tokio::select! {
-        exact = exact => exact,
-        () = tokio::time::sleep(time) => {
-            println!("{terms} terms take longer than {time:?}");
-            pool.submit(pi, 10_000).await
-        }
+        exact = &mut exact => return exact,
+        () = tokio::time::sleep(time) => {}
     }
+    println!("{terms} terms take longer than {time:?}");
+    // A handle that is only dropped lets its task run: this one would keep its worker for ever, and
+    // where it is the only one, the rough answer would never come.
+    exact.cancel();
+    pool.submit(pi, 10_000).await
 }
 
 // Workers become workers before there is a runtime.
@@ -55,7 +56,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("the squares below 100 add up to {sum}");
             Ok::<(), Box<dyn std::error::Error>>(())
         })?;
-    // The endless one was stopped, or this would not return.
     pool.close();
     Ok(())
 }

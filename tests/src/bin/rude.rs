@@ -4,17 +4,13 @@
 
 use std::time::Duration;
 
-use forkyard::{Pool, StartMethod};
+use forkyard::{Pool, PoolBuilder};
 use forkyard_os::process::WORKER_ARG;
 use tests::gate;
 
 fn main() {
     // Workers are started without the program's arguments, so the manner is in the environment.
     let manner = std::env::var("FY_MANNER").expect("a manner");
-    let method: StartMethod = std::env::var("FY_METHOD")
-        .expect("a start method")
-        .parse()
-        .expect("a start method");
     let started_again = std::env::args().nth(1).as_deref() == Some(WORKER_ARG);
     gate::arrive("main");
     match manner.as_str() {
@@ -39,12 +35,12 @@ fn main() {
             forkyard::init();
         }
         "replacement-dies" => {
-            replacement_dies(method);
+            replacement_dies();
             return;
         }
         other => panic!("there is no manner {other:?}"),
     }
-    let builder = Pool::builder().workers(4).start_method(method);
+    let builder = builder().workers(4);
     let builder = match manner.as_str() {
         "slow" | "first-only-and-stays" => builder.start_timeout(Duration::from_millis(300)),
         _ => builder,
@@ -59,8 +55,16 @@ fn main() {
     println!("{}", tests::victim::SCENARIO_DONE);
 }
 
+/// For a pool on the way that the environment names.
+fn builder() -> PoolBuilder {
+    let named = |name| std::env::var(name).expect("a way");
+    Pool::builder()
+        .start_method(named("FY_METHOD").parse().expect("a start method"))
+        .transport(named("FY_TRANSPORT").parse().expect("a transport"))
+}
+
 /// As many replacements as `FY_DEATHS` says end before they are ready.
-fn replacement_dies(method: StartMethod) {
+fn replacement_dies() {
     let deaths: usize = std::env::var("FY_DEATHS")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -73,8 +77,7 @@ fn replacement_dies(method: StartMethod) {
         }
     }
     forkyard::init();
-    let pool = Pool::builder().workers(1).start_method(method);
-    let pool = pool.build().expect("a pool");
+    let pool = builder().workers(1).build().expect("a pool");
     let died = pool.submit(|()| std::process::exit(4), ()).join();
     let died: Result<(), _> = died;
     println!("the task: {}", died.expect_err("it died"));

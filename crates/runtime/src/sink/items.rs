@@ -99,7 +99,7 @@ impl Sink {
         {
             return;
         }
-        if let Ok(mut block) = self.alloc(whole) {
+        if let Ok(mut block) = self.arena.alloc(whole) {
             let so_far = self.spill.as_slice();
             block[..so_far.len()].copy_from_slice(so_far);
             self.block = Some(block);

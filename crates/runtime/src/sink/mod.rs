@@ -2,6 +2,7 @@
 
 mod buffer;
 mod items;
+mod shortage;
 mod take;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::Transport;
 use crate::arena::{BlockMut, Descriptor, RawArena, describe};
 use crate::packing::{Attachments, count_attachments, restart_attachments, take_attachments};
 use crate::parcel::HEADER_BYTES;
+
+pub(crate) use self::shortage::when_short;
 
 /// Why something could not be put into a [`Sink`].
 #[derive(Debug)]
@@ -195,9 +198,11 @@ impl Sink {
     }
 
     fn alloc(&self, bytes: usize) -> Result<BlockMut, PutError> {
-        self.arena
-            .alloc(bytes)
-            .map_err(|error| PutError::SharedMemory(describe(&error)))
+        let found = match self.arena.alloc(bytes) {
+            Err(refused) if self.announces => shortage::wait(&self.arena, bytes, refused),
+            found => found,
+        };
+        found.map_err(|error| PutError::SharedMemory(describe(&error)))
     }
 }
 

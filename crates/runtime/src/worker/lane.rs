@@ -1,6 +1,8 @@
 //! Serving the shared path.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,7 +21,7 @@ use crate::context::Context;
 use crate::job::{ItemError, STATUS_ERROR};
 use crate::packing::{Attachments, Packing};
 use crate::parcel::Parcel;
-use crate::sink::Sink;
+use crate::sink::{Sink, when_short};
 use crate::start::OsPark;
 
 /// Blocks kept for results until the supervisor has taken them, oldest first.
@@ -35,8 +37,14 @@ pub(super) fn serve(
 ) {
     let header = header(context);
     let mut spin = SpinBudget::new(context.received.cores(), MOST_SPIN_TURNS);
+    let kept = Rc::new(RefCell::new(Kept::new()));
     let mut sink = Sink::new(Transport::Shared, Arc::clone(arena)).announcing();
-    let mut kept = Kept::new();
+    let ours = Rc::clone(&kept);
+    when_short(move || {
+        header.doorbell.0.ring(&OsPark);
+        release(&mut ours.borrow_mut(), page);
+        !header.stop.0.is_raised_for_ever()
+    });
     let _unpacking = Unpacking::from(arena);
     let _packing = Packing::begin(arena);
     // Whether the time since the last lap belongs to a message that was handed over.
@@ -48,7 +56,7 @@ pub(super) fn serve(
                 ledger.laps.send();
             }
             wait(&mut lane, page, header, &mut spin, || {
-                release(&mut kept, page);
+                release(&mut kept.borrow_mut(), page);
                 return_lent();
                 arena.unmap_retired();
             });
@@ -66,9 +74,9 @@ pub(super) fn serve(
             return;
         }
         ledger.begin(message.entry);
-        release(&mut kept, page);
+        release(&mut kept.borrow_mut(), page);
         let position = lane.finished();
-        let keep = |attached| kept.push_back((position, attached));
+        let keep = |attached| kept.borrow_mut().push_back((position, attached));
         let done = work(message, &mut lane, &mut sink, ledger, context, arena, keep);
         if lane.finish(done.reply) == Finished::Ring {
             header.doorbell.0.ring(&OsPark);

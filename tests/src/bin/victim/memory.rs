@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use forkyard::{ArenaError, Owned, Pool, Shared, TaskError};
 use forkyard_os::process::Signal;
+use serde_bytes::ByteBuf;
 use tests::gate;
 use tests::patience::LIVENESS;
 use tests::victim::send;
@@ -21,6 +22,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("memory/limit-raised", limit_raised),
     ("memory/time-up", time_up),
     ("memory/crowd", crowd),
+    ("memory/large-results", large_results),
     ("memory/small-shm", small_shm),
     ("memory/full-shm", full_shm),
     ("memory/taken-away", taken_away),
@@ -221,6 +223,29 @@ fn crowd(setup: &Setup) {
         assert_eq!(results, (0..60).map(Ok).collect::<Vec<_>>());
     });
     assert_eq!(pool.arena().stats().live_blocks, 0);
+}
+
+/// The results of a map are together far more than there is room for: none fails, whichever worker
+/// is ahead, and also when whoever takes them is slow.
+fn large_results(setup: &Setup) {
+    const RESULT_BYTES: usize = 1 << 20;
+    let pool = limited(setup, 3);
+    let make = |n: u64| ByteBuf::from(vec![n as u8; RESULT_BYTES]);
+    let is_right = |n: usize, result: Result<ByteBuf, TaskError>| {
+        let bytes = result.expect("room");
+        assert_eq!((bytes.len(), bytes[77]), (RESULT_BYTES, n as u8));
+    };
+    for (n, result) in pool.map(make, 0..200).into_iter().enumerate() {
+        is_right(n, result);
+    }
+    let slowly = (0..40).inspect(|_| crate::setup::spin(2_000));
+    for (n, result) in pool.map(make, slowly).into_iter().enumerate() {
+        is_right(n, result);
+    }
+    for (n, result) in pool.imap(make, 0..100).enumerate() {
+        is_right(n, result);
+    }
+    works(&pool);
 }
 
 /// A `/dev/shm` with room for one large block.

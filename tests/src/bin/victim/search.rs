@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkyard::{CheckEvery, OnCrash, Protocol, Search, TaskError};
+use forkyard::{CheckEvery, OnCrash, Protocol, Search, SharedCell, TaskError};
 
 use serde_bytes::ByteBuf;
 use tests::patience::{LIVENESS, until};
@@ -13,6 +13,7 @@ use crate::setup::{Setup, kill_myself, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("search/one-winner", one_winner),
+    ("search/races", races),
     ("search/nothing", nothing),
     ("search/stops", stops),
     ("search/behind", behind),
@@ -21,7 +22,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("search/re-armed", re_armed),
     ("search/long-finds", long_finds),
     ("search/panics", panics),
-    ("search/unchecked", unchecked),
     ("search/within", within),
     ("search/endless", endless),
     ("search/of-a-task", of_a_task),
@@ -85,6 +85,39 @@ fn of_a_task(setup: &Setup) {
     let endless = |_: &Search<'_>, _: u64| -> Option<u64> { crate::setup::for_ever() };
     let over = pool.task(endless).timeout(SHORT).grace(SHORT).first(0..1);
     assert!(matches!(over, Err(TaskError::TimedOut(_))), "{over:?}");
+    works(&pool);
+}
+
+/// Two that have both seen the flag down find at the same instant, again and again, each in a process
+/// of its own: exactly one wins. Without the second look both believe to have won, each time.
+fn races(setup: &Setup) {
+    let rounds = setup.number();
+    let pool = setup.pool(2);
+    let met = pool.cell(0_u64).expect("a cell");
+    let mut round = 0;
+    let mut race = |protocol: Protocol| {
+        round += 2;
+        // They leave the meeting together, and none looks at the flag after it.
+        let task = |search: &Search<'_>, (n, met, all): (u64, SharedCell<u64>, u64)| {
+            assert!(!search.is_stopped());
+            met.fetch_add(1);
+            while met.load() < all {
+                std::thread::yield_now();
+            }
+            Some(n)
+        };
+        let items = (0..2).map(|n| (n, met.clone(), round));
+        let first = pool.first_with(protocol, task, items).expect("a search");
+        assert!(first.found.expect("a find").value < 2);
+        first.winners
+    };
+    for at in 0..rounds {
+        let protocol = [Protocol::Claim, Protocol::Lock][at as usize % 2];
+        assert_eq!(race(protocol), 1, "{protocol:?} in race {at}");
+    }
+    for at in 0..rounds.min(200) {
+        assert_eq!(race(Protocol::Unchecked), 2, "race {at} has one winner");
+    }
     works(&pool);
 }
 
@@ -223,17 +256,6 @@ fn panics(setup: &Setup) {
     assert!(matches!(lost, Err(TaskError::Panicked(_))), "{lost:?}");
     let first = pool.first(task, 0..).expect("a find");
     assert_eq!(first.found.expect("a find").value, 9);
-}
-
-/// Without the second check, a find still comes, though several may believe to have won.
-fn unchecked(setup: &Setup) {
-    let pool = setup.pool(2);
-    for _ in 0..100 {
-        let result = pool.first_with(Protocol::Unchecked, |_, n: u64| Some(n), 0..4);
-        let first = result.expect("a search");
-        assert!(first.winners >= 1);
-        assert!(first.found.expect("a find").value < 4);
-    }
 }
 
 /// A find may be a value in shared memory.

@@ -165,7 +165,7 @@ impl Trial {
     pub(crate) fn until_asleep(&self, peer: &Peer, nth: u64) {
         until("the peer sleeps", PATIENCE, || {
             let went = Report::get().sleeps().load(Ordering::SeqCst) >= nth;
-            let sleeps = !census::can_see() || census::sleeps(peer.pid.as_raw());
+            let sleeps = !census::has_proc() || census::sleeps(peer.pid.as_raw());
             (went && sleeps).then_some(())
         });
     }

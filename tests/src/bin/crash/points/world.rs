@@ -118,7 +118,7 @@ impl World {
         }
         let stats = self.us.stats();
         assert_eq!((stats.live_blocks, stats.extents_unreadable), (0, 0));
-        if census::can_see() {
+        if census::has_proc() {
             assert_eq!(
                 stats.extents,
                 self.objects(),

@@ -56,14 +56,6 @@ tests::on_ways! {
 }
 
 tests::on_ways! {
-    case_35_a_worker_that_dies_costs_no_zygote [fork, forkserver] |way| {
-        if census::can_see() {
-            victim!(way, "lifecycle/zygote-kept").passes();
-        }
-    }
-}
-
-tests::on_ways! {
     case_35_zygotes_are_killed_all_the_time [forkserver] |way| {
         let victim = victim!(way, "lifecycle/zygotes-killed");
         victim.deadline(Duration::from_secs(120)).passes();

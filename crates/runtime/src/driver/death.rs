@@ -72,7 +72,6 @@ impl Driver {
         self.seats[index].link.sever();
         self.seats[index].is_worn = true;
         self.seats[index].pid = None;
-        self.seats[index].is_unheard = false;
         self.seats[index].mean_ns = 0;
         self.seats[index].item_ps = 0;
         self.seats[index].depth = 0;

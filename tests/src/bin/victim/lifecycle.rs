@@ -8,7 +8,7 @@ use forkyard::{
     BuildError, ChunkSize, ExitCause, Pool, ProcessTimings, Report, TaskError, WorkerStderr,
 };
 use forkyard_os::process::{Pid, Signal, is_alive};
-use tests::patience::{LIVENESS, observe_for, until};
+use tests::patience::{LIVENESS, until};
 use tests::victim::send;
 use tests::{census, gate};
 
@@ -29,7 +29,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("lifecycle/idle", idle),
     ("lifecycle/all-idle", all_idle),
     ("lifecycle/zygote-killed", zygote_killed),
-    ("lifecycle/zygote-kept", zygote_kept),
     ("lifecycle/zygote-prepared", zygote_prepared),
     ("lifecycle/zygotes-killed", zygotes_killed),
     ("lifecycle/last-zygote", last_zygote),
@@ -443,27 +442,6 @@ fn zygote_killed(setup: &Setup) {
     works(&pool);
     let report = pool.close();
     assert_eq!(report.deaths.len(), 2);
-}
-
-/// Workers that die cost no zygote: it has told how they ended, and owes no answer when the time for
-/// that is over.
-fn zygote_kept(setup: &Setup) {
-    let patience = Duration::from_secs(2);
-    let builder = setup.builder().workers(1).start_timeout(patience);
-    let pool = builder.build().expect("a pool");
-    let its_worker = || {
-        let pid = pool.submit(|()| std::process::id().cast_signed(), ());
-        pid.join().expect("a pid")
-    };
-    let zygote = zygote_of(its_worker());
-    // Often enough that the end is seen before it is told.
-    for _ in 0..20 {
-        let died: Result<(), _> = pool.submit(|()| kill_myself(), ()).join();
-        assert!(matches!(died, Err(TaskError::WorkerDied(_))), "{died:?}");
-        works(&pool);
-    }
-    observe_for(patience + patience / 2);
-    assert_eq!(zygote_of(its_worker()), zygote);
 }
 
 static LOADED: AtomicU64 = AtomicU64::new(0);

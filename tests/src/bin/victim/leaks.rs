@@ -35,15 +35,17 @@ fn one_pool(setup: &Setup, number: usize) {
     }
 }
 
-/// Repeats `step`: what is held after a few times is all that is ever held, but for what the reaper
-/// is about to let go of, and the feeder of a pool that lives on, which starts when it is needed.
-fn repeat(times: usize, feeders: usize, mut step: impl FnMut(usize)) {
+/// Repeats `step`: what is held after a few times is all that is ever held, but for the little that
+/// comes and goes with a pool that lives on: each of its workers may be at work before, or be gone
+/// before, the reaper has its descriptors, and the feeder starts when it is needed.
+fn repeat(times: usize, workers: usize, mut step: impl FnMut(usize)) {
     let warm_up = times / 5;
     (0..warm_up).for_each(&mut step);
     let (before, memory) = (holdings(), census::resident_bytes());
     (warm_up..times).for_each(&mut step);
     let allowed = Holdings {
-        threads: before.threads + feeders,
+        threads: before.threads + workers.min(1),
+        files: before.files + 2 * workers,
         ..before
     };
     let settled = within(LIVENESS, || holdings().fits(allowed).then_some(()));
@@ -74,7 +76,7 @@ fn failed_builds(setup: &Setup) {
 /// Replacing workers costs nothing that stays.
 fn deaths(setup: &Setup) {
     let pool = setup.pool(2);
-    repeat(60, 1, |_| {
+    repeat(60, 2, |_| {
         let died: Result<(), _> = pool.submit(|()| crate::setup::kill_myself(), ()).join();
         assert!(died.is_err());
         until("both work again", LIVENESS, || {

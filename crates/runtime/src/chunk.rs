@@ -167,7 +167,11 @@ impl Dispatch<'_> {
         let mut encoding = false;
         let put = catch_unwind(AssertUnwindSafe(|| {
             // Nothing behind a task that may wait for it: they would be run in this order.
-            while (sink.items() as usize) < want && sink.len() < CHUNK_BYTES && !sink.is_alone() {
+            while (sink.items() as usize) < want
+                && sink.len() < CHUNK_BYTES
+                && !sink.is_alone()
+                && !sink.is_full()
+            {
                 let Some(item) = source.next() else { break };
                 encoding = true;
                 sink.put_item(&item)?;

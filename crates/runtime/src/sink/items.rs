@@ -22,6 +22,8 @@ pub(super) struct Row {
     each: usize,
     /// Each has its length before it.
     is_fenced: bool,
+    /// There is no shared memory for it now.
+    is_homeless: bool,
 }
 
 impl Sink {
@@ -99,13 +101,22 @@ impl Sink {
         {
             return;
         }
-        if let Ok(mut block) = self.arena.alloc(whole) {
-            let so_far = self.spill.as_slice();
-            block[..so_far.len()].copy_from_slice(so_far);
-            self.block = Some(block);
-            self.block_len = so_far.len();
-            self.spilled = false;
-        }
+        let Ok(mut block) = self.arena.alloc(whole) else {
+            self.row.is_homeless = true;
+            return;
+        };
+        let so_far = self.spill.as_slice();
+        block[..so_far.len()].copy_from_slice(so_far);
+        self.block = Some(block);
+        self.block_len = so_far.len();
+        self.spilled = false;
+    }
+
+    /// Whether one more item would need shared memory, of which there is none now: without it, as
+    /// many travel together as a slot holds.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.row.is_homeless && self.len() + self.row.each > INLINE_BYTES
     }
 
     /// Puts what is in a block where there is room for more.

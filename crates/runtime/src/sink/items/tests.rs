@@ -173,6 +173,14 @@ fn without_memory_for_a_block_items_wait_to_be_taken() {
         all.push(block);
     }
     sink.open_items(1000);
+    let fits = (0..1000_u64).take_while(|n| {
+        sink.put_item(n).unwrap();
+        !sink.is_full()
+    });
+    assert!(fits.count() > 5, "a slot holds some");
+    sink.close_items();
+    received(&mut sink, 7);
+    sink.open_items(1000);
     (0..1000_u64).for_each(|n| sink.put_item(&n).unwrap());
     sink.close_items();
     let mut parcel = Parcel::default();

@@ -26,6 +26,25 @@ pub(crate) struct Batch {
     pub(super) watcher: Option<Watcher>,
 }
 
+impl Batch {
+    /// Makes it a new one, but for the places of replies, which are empty.
+    #[inline]
+    pub(super) fn open(&mut self, serial: u64, function: Function, terms: Terms) {
+        let replies = std::mem::take(&mut self.replies);
+        debug_assert!(replies.is_empty());
+        *self = Self {
+            serial,
+            function,
+            terms,
+            searches: false,
+            replies,
+            outstanding: 0,
+            abandoned: false,
+            watcher: None,
+        };
+    }
+}
+
 /// What became of a message.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {

@@ -76,7 +76,6 @@ pub(crate) use watch::{Group, Watcher};
 
 use crate::arena::RawArena;
 use crate::builder::Options;
-use crate::bulk::Bulk;
 use crate::error::TaskError;
 use crate::life::Life;
 pub(crate) use crate::life::{PoolPhase, SeatPhase};
@@ -123,7 +122,7 @@ pub(crate) struct Core {
     pub(crate) memory: Arc<PoolMemory>,
 }
 
-/// So many batches' places are kept.
+/// So many batches are kept to be used again.
 const MOST_SPARE: usize = 16;
 
 /// What the lock guards.
@@ -133,7 +132,8 @@ pub(crate) struct Driver {
     pub(crate) phase: PoolPhase,
     life: Life,
     pub(crate) seats: Vec<Seat>,
-    pub(crate) batches: Slab<Batch>,
+    /// In boxes, which are used again: a batch is opened where the last one was.
+    pub(crate) batches: Slab<Box<Batch>>,
     /// Batches that were opened, in all.
     opened: u64,
     pub(crate) pending: VecDeque<Ready>,
@@ -191,8 +191,12 @@ pub(crate) struct Driver {
     has_closed: bool,
     /// The functions that onlookers are told the names of.
     named: Named,
-    /// Places of replies of batches that are gone, to be used again.
-    spare: Vec<Bulk<Reply>>,
+    /// Batches that are gone, to be used again.
+    #[expect(
+        clippy::vec_box,
+        reason = "they go to and fro between here and `batches`"
+    )]
+    spare: Vec<Box<Batch>>,
     /// Where replies go that nobody waits for.
     scrap: Reply,
     /// There was a batch with a limit or retries, or a task that was cancelled: from now on
@@ -331,13 +335,8 @@ impl Driver {
         self.named.note(&core.control, function);
         self.has_terms |= terms.one_by_one();
         self.opened += 1;
-        let batch = Batch {
-            serial: self.opened,
-            function,
-            terms,
-            replies: self.spare.pop().unwrap_or_default(),
-            ..Batch::default()
-        };
+        let mut batch = self.spare.pop().unwrap_or_default();
+        batch.open(self.opened, function, terms);
         // A slab key is an index into memory: it stays far below 2^32.
         self.batches.insert(batch) as u32
     }
@@ -367,9 +366,10 @@ impl Driver {
     }
 
     fn remove_batch(&mut self, key: u32) {
-        let batch = self.batches.remove(key as usize);
+        let mut batch = self.batches.remove(key as usize);
         if self.spare.len() < MOST_SPARE {
-            self.spare.push(batch.replies);
+            batch.replies.clear();
+            self.spare.push(batch);
         }
     }
 

@@ -132,10 +132,11 @@ impl Core {
         let bell = &header.doorbell.0;
         driver.leading = true;
         if patience == Patience::Next || !self.is_crowded() {
-            let (mut spun, count) = driver.news(self);
+            let mut spun = [None; MOST_SPUN];
+            let count = driver.news(self, &mut spun);
             let mut budget = driver.spin.clone();
             drop(driver);
-            let spun = &mut spun[..count];
+            let spun = &spun[..count];
             let met = count > 0
                 && budget.spin(&header.awake.0, || {
                     spun.iter().flatten().any(News::is_here) || bell.listen() != heard
@@ -199,21 +200,20 @@ impl Driver {
         }
     }
 
-    /// The words to spin on.
-    fn news<'a>(&self, core: &'a Core) -> ([Option<News<'a>>; MOST_SPUN], usize) {
-        let mut words = [None; MOST_SPUN];
+    /// Notes the words to spin on, and returns how many; none when there are too many.
+    fn news<'a>(&self, core: &'a Core, words: &mut [Option<News<'a>>; MOST_SPUN]) -> usize {
         let mut count = 0;
         for seat in &self.seats {
             if seat.in_flight.is_empty() {
                 continue;
             }
             if count == MOST_SPUN {
-                return (words, 0);
+                return 0;
             }
             words[count] = seat.link.news(&core.control, seat.index);
             count += 1;
         }
-        (words, count)
+        count
     }
 
     /// Asks every busy worker to ring. Returns `false` when there is news already.

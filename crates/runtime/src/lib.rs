@@ -100,6 +100,7 @@ mod report;
 mod search;
 mod setup;
 mod sink;
+mod sizing;
 mod source;
 mod start;
 pub mod state;

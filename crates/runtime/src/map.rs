@@ -17,31 +17,18 @@ use crate::packing::Packing;
 use crate::parcel::Ready;
 use crate::reply::Decoder;
 use crate::sink::Sink;
+use crate::sizing::{CHUNK_NS, Sizing};
 use crate::source::Source;
 use crate::trampoline::Function;
 use crate::window::Window;
 
 /// Messages put together at a time, before they are sent.
 const BURST: usize = 256;
-/// How long a chunk should take in its worker.
-const CHUNK_NS: u64 = 50_000;
-/// Items in a chunk at most.
-const MOST_ITEMS: usize = 1 << 16;
-/// A chunk grows by at most this factor from one look at the times to the next.
-const GROWTH: usize = 8;
-/// So many chunks per worker are on their way at most. Their time is known from smaller ones, and
-/// more than are needed would be of the wrong size for long.
-const CHUNKS_AHEAD: usize = 8;
-/// Near the end of an input chunks become smaller, down to this part of what they were.
-const LEAST_PART: usize = 16;
-/// So many chunks per worker are left over when an input of known length nears its end.
-const CHUNKS_LEFT: usize = 4;
 
 /// One run over many items.
 pub(crate) struct Dispatch<'a> {
     pub(crate) core: &'a Arc<Core>,
     pub(crate) message: Message,
-    pub(crate) chunk: ChunkSize,
     pub(crate) batch: u32,
     pub(crate) sink: Sink,
     /// Items in the sink that wait for shared memory.
@@ -59,9 +46,7 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) bytes_ahead: u64,
     /// Bytes of large messages in flight, by the index of their first item.
     pub(crate) heavy: HashMap<u64, u64>,
-    pub(crate) auto_items: usize,
-    /// Chunks are to be larger than they may be made yet.
-    is_growing: bool,
+    sizing: Sizing,
     /// Mean time of a message; zero while unknown.
     message_ns: u64,
     /// When it says so, no more items are taken in.
@@ -132,7 +117,6 @@ impl<'a> Dispatch<'a> {
                 entry: function.entry,
                 ..Message::default()
             },
-            chunk,
             batch: core.lock().open_batch(core, function, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
@@ -143,8 +127,11 @@ impl<'a> Dispatch<'a> {
             replied: 0,
             bytes_ahead: 0,
             heavy: HashMap::new(),
-            auto_items: 1,
-            is_growing: false,
+            sizing: Sizing::new(
+                chunk,
+                core.control.shape().workers as usize,
+                core.options.lifecycle.most_items(),
+            ),
             message_ns: 0,
             stop: None,
             window: Window::endless(),
@@ -248,17 +235,9 @@ impl<'a> Dispatch<'a> {
 
     /// How many more items may be sent before some are handed out, or chunks have grown.
     fn credit(&self) -> u64 {
+        let on_their_way = self.next - self.replied;
         let credit = self.window.room(self.next, self.replied);
-        if self.auto_items == 1 {
-            return credit;
-        }
-        let chunks = if self.is_growing { 2 } else { CHUNKS_AHEAD };
-        let ahead = (self.workers() * chunks * self.auto_items) as u64;
-        credit.min(ahead.saturating_sub(self.next - self.replied))
-    }
-
-    fn workers(&self) -> usize {
-        self.core.control.shape().workers as usize
+        credit.min(self.sizing.most_ahead().saturating_sub(on_their_way))
     }
 
     fn send(&mut self, ready: &mut Bulk<Ready>, replies: &mut Bulk<Reply>) {
@@ -304,7 +283,7 @@ impl<'a> Dispatch<'a> {
         let one_at_a_time = !self.window.is_endless();
         let patience = if last && !one_at_a_time {
             Patience::Empty
-        } else if self.is_growing || one_at_a_time && self.is_slow() {
+        } else if self.sizing.is_growing() || one_at_a_time && self.is_slow() {
             Patience::Next
         } else {
             Patience::HalfEmpty
@@ -342,32 +321,18 @@ impl<'a> Dispatch<'a> {
         replies.clear();
     }
 
-    /// Follows the measured time of items, so that a chunk takes about [`CHUNK_NS`].
     fn tune(&mut self, message_ns: u64, item_ps: u64) {
         self.message_ns = message_ns;
-        if self.chunk != ChunkSize::Auto || item_ps == 0 || self.replied == 0 {
-            return;
+        if self.replied > 0 {
+            self.sizing.follow(item_ps);
         }
-        let want = ((CHUNK_NS * 1000 / item_ps).max(1) as usize).min(MOST_ITEMS);
-        self.auto_items = want.min(self.auto_items * GROWTH);
-        self.is_growing = want > 2 * self.auto_items;
     }
 
+    /// How many items the next message may have, when the iterator promises so many.
     pub(crate) fn chunk_items(&self, hint: (usize, Option<usize>)) -> usize {
         let most = usize::try_from(self.credit()).unwrap_or(usize::MAX).max(1);
-        let wanted = match self.chunk {
-            ChunkSize::Items(items) => items.get().min(u32::MAX as usize),
-            ChunkSize::Auto => match hint {
-                (low, Some(high)) if low == high => {
-                    let share = low / (self.workers() * CHUNKS_LEFT);
-                    self.auto_items
-                        .min(share.max(self.auto_items / LEAST_PART).max(1))
-                }
-                _ => self.auto_items,
-            }
-            .min(self.core.options.lifecycle.most_items()),
-        };
-        wanted.min(most)
+        let left = hint.1.filter(|high| *high == hint.0);
+        self.sizing.next(left).min(most)
     }
 }
 

@@ -85,6 +85,7 @@ fn report(workers: usize) -> RunReport {
             peak_rss_bytes: 12_345_678,
         },
         deaths: Vec::new(),
+        died: 0,
     }
 }
 

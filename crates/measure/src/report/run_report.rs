@@ -40,6 +40,8 @@ pub struct RunReport {
     pub processes: Vec<ProcessTimings>,
     /// What the supervisor used.
     pub supervisor: SupervisorTimings,
-    /// Workers that ended without being asked to.
+    /// Workers that ended without being asked to: of very many the first and the last.
     pub deaths: Vec<WorkerDeath>,
+    /// How many there were in all.
+    pub died: u64,
 }

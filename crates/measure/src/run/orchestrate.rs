@@ -71,6 +71,7 @@ pub fn run(
         work: first.work,
         outcome,
         against,
+        died: first.report.died(),
         processes: first.report.processes,
         supervisor: first.report.supervisor,
         deaths: first.report.deaths,

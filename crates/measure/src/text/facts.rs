@@ -14,7 +14,7 @@ pub(crate) struct Facts {
     pub(crate) workload: String,
     pub(crate) status: Status,
     pub(crate) first_death: Option<String>,
-    pub(crate) deaths: usize,
+    pub(crate) deaths: u64,
     pub(crate) workers: usize,
     pub(crate) cpus: usize,
     pub(crate) idle_workers: usize,
@@ -83,7 +83,7 @@ impl Facts {
                 .deaths
                 .first()
                 .map(|d| format!("pid {}, {}", d.pid, d.cause)),
-            deaths: report.deaths.len(),
+            deaths: report.died,
             workers,
             cpus: report.cpus,
             idle_workers: processes.iter().filter(|p| p.tasks == 0).count(),

@@ -153,6 +153,33 @@ fn a_second_interrupt_kills_the_workers() {
 }
 
 #[test]
+fn a_worker_that_is_killed_is_told_with_what_it_ran() {
+    let spin = ["run", "spin", "--tasks", "4", "--task-us", "1000000"];
+    let args: Vec<&str> = spin
+        .iter()
+        .copied()
+        .chain(["--workers", "2", "--json", "-"])
+        .collect();
+    let child = start(&args);
+    let worker = busy_workers(child.id())[0];
+    signal(worker, "KILL");
+    let run = finish(child).expect_code(4);
+    let json = run.json();
+    assert_eq!(json["died"], 1);
+    let death = &json["deaths"][0];
+    assert_eq!(
+        (&death["pid"], &death["exit"]["signal"]),
+        (&worker.into(), &9.into())
+    );
+    assert_eq!(
+        (&death["task"]["items"], &json["result"]["failed"]),
+        (&1.into(), &1.into())
+    );
+    let told = format!("pid {worker}");
+    assert!(run.stderr.contains(&told), "{}", run.stderr);
+}
+
+#[test]
 fn who_waits_for_the_end_is_told_for_what() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (file, pid) = (dir.path().join("drawn"), dir.path().join("pid"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forkyard::{CheckEvery, ChunkSize, ExitCause, ProcessTimings};
+use forkyard::{CheckEvery, ChunkSize, ExitCause, ProcessTimings, WorkerDeath};
 use forkyard_workloads::Findings;
 use serde::Serialize;
 
@@ -23,9 +23,14 @@ struct Report<'a> {
     check_every: Interval,
     tasks: u64,
     wall_ns: u64,
+    startup_ns: u64,
+    work_ns: u64,
     result: &'a Findings,
     against: Option<Against>,
     processes: Vec<Process>,
+    supervisor: Supervisor,
+    died: u64,
+    deaths: Vec<Death<'a>>,
 }
 
 /// A number, or `"auto"`.
@@ -75,6 +80,33 @@ struct Stages {
     residual: i64,
 }
 
+#[derive(Serialize)]
+struct Supervisor {
+    cpu_user_ns: u64,
+    cpu_system_ns: u64,
+    peak_rss_bytes: u64,
+}
+
+/// A worker that ended without being asked to.
+#[derive(Serialize)]
+struct Death<'a> {
+    worker: usize,
+    generation: u32,
+    pid: i32,
+    exit: Exit,
+    task: Option<Task<'a>>,
+    out_of_memory: Option<bool>,
+    stderr_tail: &'a str,
+}
+
+/// What it ran.
+#[derive(Serialize)]
+struct Task<'a> {
+    function: &'a str,
+    first: u64,
+    items: u32,
+}
+
 /// How a process ended.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,9 +139,18 @@ pub fn to_json(report: &RunReport) -> Result<String, serde_json::Error> {
         check_every,
         tasks: report.outcome.tasks,
         wall_ns: ns(report.wall),
+        startup_ns: ns(report.startup),
+        work_ns: ns(report.work),
         result: &report.outcome.result,
         against: report.against.as_ref().map(against),
         processes: report.processes.iter().map(process).collect(),
+        supervisor: Supervisor {
+            cpu_user_ns: ns(report.supervisor.cpu_user),
+            cpu_system_ns: ns(report.supervisor.cpu_system),
+            peak_rss_bytes: report.supervisor.peak_rss_bytes,
+        },
+        died: report.died,
+        deaths: report.deaths.iter().map(death).collect(),
     })?;
     json.push('\n');
     Ok(json)
@@ -151,6 +192,22 @@ fn process(timings: &ProcessTimings) -> Process {
         cpu_system_ns: ns(timings.cpu_system),
         peak_rss_bytes: timings.peak_rss_bytes,
         exit: timings.exit.as_ref().map(exit),
+    }
+}
+
+fn death(death: &WorkerDeath) -> Death<'_> {
+    Death {
+        worker: death.worker,
+        generation: death.generation,
+        pid: death.pid,
+        exit: exit(&death.cause),
+        task: death.task.as_ref().map(|task| Task {
+            function: task.function,
+            first: task.first,
+            items: task.items,
+        }),
+        out_of_memory: death.out_of_memory,
+        stderr_tail: &death.stderr_tail,
     }
 }
 

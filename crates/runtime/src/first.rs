@@ -227,6 +227,8 @@ where
         let found = f(&search, argument);
         drop(search);
         match found {
+            // A pool that is aborted has no winner, and this may be no find but the end of a loop.
+            Some(_) if flag.is_raised_for_ever() => Ok((now_ns(), false, None)),
             None => Ok((now_ns(), false, None)),
             Some(value) => claim(env, round, seat.owner, &seat.control, value),
         }

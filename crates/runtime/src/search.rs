@@ -15,7 +15,8 @@ use forkyard_shm::{CheckEvery, Checker, Round, StopFlag};
 /// let flag = StopFlag::new();
 /// let search = Search::new(&flag, flag.arm(), CheckEvery::every(100));
 /// let mut check = search.checker();
-/// let found = (0u64..1_000_000).find(|n| check.should_stop() || n * n > 1_000);
+/// let mut candidates = (0u64..1_000_000).take_while(|_| !check.should_stop());
+/// let found = candidates.find(|n| n * n > 1_000);
 /// assert_eq!(found, Some(32));
 /// ```
 #[derive(Debug)]
@@ -101,7 +102,8 @@ pub struct SearchChecker<'a> {
 }
 
 impl SearchChecker<'_> {
-    /// Call once per iteration: whether to leave the loop now.
+    /// Call once per iteration: whether to leave the loop now, and then the search, with `None`.
+    /// Once it says so it always does.
     #[inline(always)]
     pub fn should_stop(&mut self) -> bool {
         self.checker.should_stop()

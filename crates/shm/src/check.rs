@@ -141,19 +141,32 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Call once per iteration: whether to leave the loop now.
+    /// Call once per iteration: whether to leave the loop now. Once it says so it always does, so
+    /// that loops around the loop end too.
     #[inline(always)]
     pub fn should_stop(&mut self) -> bool {
         self.left -= 1;
         if self.left != 0 {
             return false;
         }
+        self.look()
+    }
+
+    #[inline]
+    fn look(&mut self) -> bool {
         self.left = self.every;
         self.checks += 1;
         if self.auto.is_some() {
             self.tune();
         }
-        self.flag.is_raised(self.round)
+        let is_raised = self.flag.is_raised(self.round);
+        if is_raised {
+            // A round that is over stays over.
+            self.auto = None;
+            self.every = 1;
+            self.left = 1;
+        }
+        is_raised
     }
 
     /// The present interval in iterations.
@@ -228,6 +241,7 @@ mod tests {
         flag.raise(round);
         let left = (1..).find(|_| check.should_stop()).expect("stops");
         assert_eq!(left, 10, "out within the interval");
+        assert!((0..100).all(|_| check.should_stop()), "and never in again");
     }
 
     #[test]
@@ -254,6 +268,19 @@ mod tests {
                 "{iteration_ns}: {delay}"
             );
         }
+    }
+
+    #[test]
+    fn auto_stops_for_good() {
+        let flag = StopFlag::new();
+        let round = flag.arm();
+        let mut check = Checker::new(&flag, round, CheckEvery::Auto, None, fake_now);
+        (0..10_000).for_each(|_| assert!(!check.should_stop()));
+        flag.raise(round);
+        assert!((0..1_000_000).any(|_| check.should_stop()));
+        assert!((0..10_000).all(|_| check.should_stop()));
+        flag.arm();
+        assert!(check.should_stop(), "its round is over");
     }
 
     #[test]

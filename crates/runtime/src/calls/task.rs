@@ -257,7 +257,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
     /// let pool = forkyard::Pool::builder().build()?;
     /// let find = |search: &Search<'_>, start: u64| {
     ///     let mut check = search.checker();
-    ///     (start..start + 1_000_000).find(|n| !check.should_stop() && n % 999_983 == 0)
+    ///     let mut numbers = (start + 1..=start + 1_000_000).take_while(|_| !check.should_stop());
+    ///     numbers.find(|n| n % 7_999_973 == 0)
     /// };
     /// let patient = pool.task(find).on_crash(OnCrash::Retry { max: 2 });
     /// let found = patient.first((0..8).map(|i| i * 1_000_000))?;

@@ -59,7 +59,9 @@ fn add_up(setup: &Setup) {
     );
     let search = |search: &forkyard::Search<'_>, n: u64| {
         let mut check = search.checker();
-        (0..200_000).find(|i| check.should_stop() || (n == 9 && *i == 150_000))
+        (0..200_000)
+            .take_while(|_| !check.should_stop())
+            .find(|i| n == 9 && *i == 150_000)
     };
     assert!(pool.first(search, 0..10).is_ok());
     tests::patience::observe_for(Duration::from_millis(20));

@@ -24,6 +24,10 @@ tests::on_both_paths! {
         victim!(way, "calls/imap-large").passes();
     };
     nothing_waits_behind_a_long_task => |way| victim!(way, "calls/behind-a-long-task").passes();
+    nothing_waits_behind_a_long_task_though_nobody_waits => |way| {
+        victim!(way, "calls/behind-unwatched").passes();
+    };
+    what_is_queued_can_be_cancelled => |way| victim!(way, "calls/cancelled-queue").passes();
     what_is_awaited_at_the_end_is_resolved => |way| {
         victim!(way, "calls/awaited-at-the-end").passes();
     };

@@ -268,6 +268,9 @@ impl<'a> Dispatch<'a> {
         if driver.can_never_run() {
             return BURST; // every message is refused, with its reason
         }
+        if !self.window.is_endless() {
+            self.core.look_behind(&mut driver); // who asks one by one may not come soon
+        }
         driver.appetite()
     }
 
@@ -340,7 +343,9 @@ impl Drop for Dispatch<'_> {
     fn drop(&mut self) {
         // A fork's copy may have a lock that nobody will let go of.
         if self.core.is_ours() {
-            self.core.lock().close_batch(self.batch);
+            let mut driver = self.core.lock();
+            driver.close_batch(self.batch);
+            Core::cancel_unbegun(self.core, driver, Some(self.batch));
         }
     }
 }

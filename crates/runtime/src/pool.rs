@@ -135,6 +135,28 @@ impl Pool {
         self.core.lock().phase == PoolPhase::Aborted
     }
 
+    /// Ends every task that no worker has begun with
+    /// [`TaskError::Cancelled`](crate::TaskError::Cancelled), and returns how many there were. What runs
+    /// goes on, and a chunk is begun as a whole. Calls that send items as they go, such as `map` and
+    /// `imap`, go on with what they had not sent yet. Does not wait.
+    ///
+    /// Together with [`close`](Self::close) it finishes what runs, and nothing else:
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().workers(2).build()?;
+    /// let handles: Vec<_> = (0..100_u64).map(|n| pool.submit(|n: u64| n * n, n)).collect();
+    /// let cancelled = pool.cancel_queued();
+    /// let report = pool.close();
+    /// assert_eq!(report.tasks() + cancelled, 100);
+    /// let done = handles.into_iter().filter_map(|handle| handle.join().ok());
+    /// println!("{cancelled} tasks never ran, {} did", done.count());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_queued(&self) -> u64 {
+        Core::cancel_unbegun(&self.core, self.core.lock(), None)
+    }
+
     /// Finishes everything that was submitted, ends the workers, and waits for them.
     ///
     /// Results of handles that were not joined stay available to them. A task that ends never is

@@ -341,7 +341,7 @@ impl Reaper {
         let mut driver = core.lock();
         // A worker that is ready is not late, although nobody may have looked.
         core.glance(&mut driver);
-        Core::stand_in(&core, &mut driver);
+        Core::stand_in(&core, &mut driver, now);
         // What one that is replaced had not begun may be pending now.
         Core::ensure_fed(&core, &mut driver);
         driver.keep_time(&core, now);

@@ -1,9 +1,12 @@
 //! Cancelling what was submitted, and telling how far it is.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::careful::NOBODY;
 use super::stop::Why;
-use super::{Core, Driver};
+use super::{Core, Driver, Locked};
 use crate::error::TaskError;
 use crate::parcel::Ready;
 
@@ -32,6 +35,25 @@ pub(crate) enum Whereabouts {
     Sent,
     /// A worker has begun it.
     Running,
+}
+
+impl Core {
+    /// Ends with [`TaskError::Cancelled`] whatever no worker has begun, of one batch or of all. What
+    /// runs goes on. Returns how many tasks these were.
+    pub(crate) fn cancel_unbegun(
+        core: &Arc<Self>,
+        mut driver: Locked<'_>,
+        batch: Option<u32>,
+    ) -> u64 {
+        if batch.is_some_and(|batch| !driver.batches.contains(batch as usize)) {
+            return 0; // it has all its results
+        }
+        let tasks = driver.cancel_unbegun(core, batch);
+        Self::ensure_fed(core, &mut driver);
+        drop(driver);
+        core.ring();
+        tasks
+    }
 }
 
 impl Driver {
@@ -63,6 +85,29 @@ impl Driver {
             }
         }
         met
+    }
+
+    fn cancel_unbegun(&mut self, core: &Core, batch: Option<u32>) -> u64 {
+        let is_meant = |key: u32| key != NOBODY && batch.is_none_or(|batch| batch == key);
+        self.poll(core);
+        for index in 0..self.seats.len() {
+            let mut in_flight = self.seats[index].in_flight.iter();
+            if in_flight.any(|sent| is_meant(sent.ticket.batch)) {
+                self.clear_from(core, index, 0);
+                self.note_sent(core, index);
+            }
+        }
+        let mut tasks = 0;
+        let (meant, others): (VecDeque<_>, _) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|ready| is_meant(ready.ticket.batch));
+        self.pending = others;
+        for ready in meant {
+            tasks += u64::from(ready.ticket.items);
+            self.refuse(ready.ticket, TaskError::Cancelled);
+        }
+        self.feed(core);
+        tasks
     }
 
     /// Cancels a message that is in flight.

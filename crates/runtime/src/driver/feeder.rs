@@ -21,6 +21,7 @@ impl Core {
         let is_tried = driver.lacks_feeder;
         if !driver.has_backlog() {
             driver.lacks_feeder = false;
+            core.look_behind(driver);
             return;
         }
         if driver.leading {
@@ -55,18 +56,20 @@ impl Core {
         }
     }
 
-    /// For the reaper: does the work of a feeder that cannot be had, as far as there is nothing to
-    /// wait for.
-    pub(crate) fn stand_in(core: &Arc<Self>, driver: &mut Locked<'_>) {
+    /// For the reaper: does the work of a feeder that cannot be had, or need not be there, as far as
+    /// there is nothing to wait for.
+    pub(crate) fn stand_in(core: &Arc<Self>, driver: &mut Locked<'_>, now: Instant) {
         if driver.lacks_feeder {
             core.urge(driver);
         }
+        core.keep_looking_behind(driver, now);
     }
 
     fn feed_until_gone(self: &Arc<Self>) {
         loop {
             let mut driver = self.lock();
             while !driver.has_backlog() && !driver.all_gone() {
+                self.look_behind(&mut driver);
                 driver = driver.wait(&self.feeder, None);
             }
             if driver.all_gone() {
@@ -81,9 +84,10 @@ impl Core {
 }
 
 impl Driver {
-    /// When the reaper is to look again in place of threads that cannot be had.
+    /// When the reaper is to look again in place of threads that are not there.
     pub(crate) fn next_stand_in(&self) -> Option<Instant> {
-        (self.lacks_feeder || self.has_notices()).then(|| after(STAND_IN))
+        let in_place = (self.lacks_feeder || self.has_notices()).then(|| after(STAND_IN));
+        in_place.into_iter().chain(self.next_look_behind()).min()
     }
 
     /// Whether something waits to be sent; or somebody waits elsewhere for what is in flight,

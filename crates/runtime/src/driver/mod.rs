@@ -17,11 +17,12 @@
 //! stands in a pipe behind a long one),
 //! `seat` (a worker's place), `link` and `pipe` (the two paths), `dispatch` (sending), `share` (to whom),
 //! `collect` (taking), `lifecycle` (around the machine of `life`), `starting`, `death` and `failure` (when a worker is
-//! gone), `past` (what is kept of it), `abort`, `batch` (what belongs together), `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder` and
-//! `elsewhere` (driving in the background).
+//! gone), `past` (what is kept of it), `abort`, `batch` (what belongs together), `wait` (leader and followers), `watch` and `locked` (telling those who do not wait), `feeder`,
+//! `elsewhere` and `behind` (driving in the background).
 
 mod abort;
 mod batch;
+mod behind;
 mod cancel;
 mod careful;
 mod collect;
@@ -88,6 +89,7 @@ use crate::state::Registry;
 use crate::stats::Named;
 use crate::trampoline::Function;
 use crate::witness::Witness;
+use behind::NextLook;
 use suspend::Pause;
 
 /// Everything of a pool that its handles, threads and the `Pool` itself share.
@@ -204,6 +206,8 @@ pub(crate) struct Driver {
     has_terms: bool,
     /// When the reaper looks for tasks that are over their limit; it sleeps until then.
     next_limit: Option<Instant>,
+    /// When the reaper looks after what stands behind other tasks.
+    behind: Option<NextLook>,
     /// When this process was last suspended, until when.
     pause: Option<Pause>,
 }
@@ -275,6 +279,7 @@ impl Core {
                 scrap: Reply::default(),
                 has_terms: false,
                 next_limit: None,
+                behind: None,
                 pause: None,
             }),
             followers: Condvar::new(),

@@ -36,6 +36,79 @@ pub(super) fn behind_a_long_task(setup: &Setup) {
     }
 }
 
+/// The same while nobody waits for anything of the pool, nor asks.
+pub(super) fn behind_unwatched(setup: &Setup) {
+    let pool = setup.pool(2);
+    works(&pool); // so that more is sent ahead
+    let long = behind(&pool, "unwatched", 7);
+    let after: Vec<_> = (0..30)
+        .map(|_| pool.submit(|()| gate::arrive("submitted"), ()))
+        .collect();
+    let all_ran = |name, count| {
+        until(name, LIVENESS, || {
+            (gate::arrived(name) == count).then_some(())
+        })
+    };
+    all_ran("submitted", 30);
+
+    gate::say("unwatched", "");
+    assert_eq!(long.join(), Ok(7));
+    assert!(after.into_iter().all(|handle| handle.join().is_ok()));
+
+    if setup.transport == forkyard::Transport::Copy {
+        return; // what was passed over counts as queued
+    }
+    let task = |n: u64| {
+        if n == 1 {
+            gate::wait("second item");
+        }
+        n
+    };
+    let mut results = pool.task(task).chunk_size(1).imap(0..9_u64);
+    assert_eq!(results.next(), Some(Ok(0)));
+    until("nothing behind it", LIVENESS, || {
+        let stats = pool.stats();
+        let queued: u64 = stats.workers.iter().map(|worker| worker.queued).sum();
+        (queued + stats.pending == 0).then_some(())
+    });
+    gate::say("second item", "");
+    assert_eq!(results.count(), 8);
+}
+
+/// What no worker has begun never runs, what runs goes on.
+pub(super) fn cancelled_queue(setup: &Setup) {
+    let pool = setup.pool(2);
+    works(&pool);
+    let held = [0, 1].map(|n| {
+        let task = |n: u64| {
+            gate::arrive("held");
+            gate::wait("go on");
+            n
+        };
+        pool.submit(task, n)
+    });
+    until("two at work", LIVENESS, || {
+        let _ = pool.tasks_done();
+        (gate::arrived("held") == 2).then_some(())
+    });
+    let queued: Vec<_> = (0..200)
+        .map(|_| pool.submit(|()| gate::arrive("queued"), ()))
+        .collect();
+    assert_eq!(pool.cancel_queued(), 200);
+    assert_eq!(pool.cancel_queued(), 0);
+    for handle in queued {
+        assert_eq!(handle.join(), Err(TaskError::Cancelled));
+    }
+    gate::say("go on", "");
+    works(&pool);
+    let report = pool.close();
+    assert_eq!(gate::arrived("queued"), 0);
+    assert!(report.deaths.is_empty(), "{:?}", report.deaths);
+    for (n, handle) in held.into_iter().enumerate() {
+        assert_eq!(handle.join(), Ok(n as u64));
+    }
+}
+
 /// A task that goes on when told.
 fn gated((gate, n): (String, u64)) -> u64 {
     gate::wait(&gate);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forkyard::{Done, Event, Search, TaskError, context};
 use forkyard_os::usage::peak_rss_bytes;
 use serde_bytes::ByteBuf;
-use tests::patience::LIVENESS;
+use tests::patience::{LIVENESS, until};
 use tests::{census, gate};
 
 use crate::setup::{Setup, kill_myself, works};
@@ -176,6 +176,23 @@ pub(super) fn imap_left(setup: &Setup) {
         drop(results);
         works(&pool);
     }
+    let held = |n: u64| {
+        gate::arrive("begun");
+        if n > 0 {
+            gate::wait("left");
+        }
+        n
+    };
+    let mut results = pool.task(held).chunk_size(1).imap(0..1000);
+    assert_eq!(results.next(), Some(Ok(0)));
+    until("two at work", LIVENESS, || {
+        (gate::arrived("begun") == 3).then_some(())
+    });
+    drop(results);
+    gate::say("left", "");
+    works(&pool);
+    assert_eq!(gate::arrived("begun"), 3);
+
     let pool = setup.pool(2);
     let mut results = pool.imap(|n: u64| n, 0_u64..);
     assert_eq!(results.next(), Some(Ok(0)));

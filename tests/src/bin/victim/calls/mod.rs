@@ -11,6 +11,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("calls/asked", handles::asked),
     ("calls/timeout", handles::timeout),
     ("calls/behind-a-long-task", handles::behind_a_long_task),
+    ("calls/behind-unwatched", handles::behind_unwatched),
+    ("calls/cancelled-queue", handles::cancelled_queue),
     ("calls/callbacks", handles::callbacks),
     ("calls/awaited", handles::awaited),
     ("calls/awaited-at-the-end", handles::awaited_at_the_end),

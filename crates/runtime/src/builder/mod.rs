@@ -237,6 +237,22 @@ impl PoolBuilder {
         }
     }
 
+    /// The same for a manager: one process, whose task serves for as long as there is the manager.
+    /// No limit of tasks is its limit, and no other process can take its place.
+    pub(crate) fn of_a_manager(self) -> Self {
+        let lifecycle = Lifecycle {
+            most_failed_starts: self.lifecycle.most_failed_starts,
+            exit_timeout: self.lifecycle.exit_timeout,
+            ..Lifecycle::default()
+        };
+        Self {
+            workers: Some(1),
+            terms: Terms::default(),
+            lifecycle,
+            ..self
+        }
+    }
+
     fn make_core(&self, workers: usize, waker: DeathWaker) -> Result<Core, BuildError> {
         let shape = Shape {
             workers: workers as u32,

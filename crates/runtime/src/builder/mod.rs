@@ -141,7 +141,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Bytes of shared memory that the pool's arena may take. Default: what the system has.
+    /// Bytes of shared memory that the pool's arena may take. Default: 0, which is no limit but
+    /// what the system has.
     pub fn arena_limit(mut self, bytes: u64) -> Self {
         self.arena_limit = bytes;
         self

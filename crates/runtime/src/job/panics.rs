@@ -110,7 +110,7 @@ impl Note {
 
 /// Each with its place, in their order.
 fn in_one_line(panics: &[Note]) -> String {
-    let mut line = String::from("the task panicked: ");
+    let mut line = String::from("this worker panicked: ");
     for (index, panic) in panics.iter().enumerate() {
         if index > 0 {
             line.push_str(", then: ");
@@ -141,7 +141,7 @@ mod tests {
             backtrace: None,
         };
         let panics = [note("left\n  right", Some("a.rs:1:2")), note("", None)];
-        let line = "the task panicked: left right at a.rs:1:2, then: ";
+        let line = "this worker panicked: left right at a.rs:1:2, then: ";
         assert_eq!(in_one_line(&panics), line);
     }
 }

@@ -24,6 +24,13 @@ tests::on_every_way! {
         has_each_once(&ended.stderr, "line ", 5000);
         assert_eq!(ended.stderr.matches("has overflowed its stack").count(), 1);
     };
+    case_04_panics_that_end_a_worker_are_told => |way| {
+        let ended = victim!(way, "words/panics").run();
+        ended.passed();
+        for silent in ["this is told", "this is caught"] {
+            assert!(!ended.stderr.contains(silent), "{}", ended.stderr);
+        }
+    };
     standard_error_may_be_inherited => |way| {
         let ended = victim!(way, "words/inherited").run();
         ended.passed();

@@ -75,6 +75,7 @@ tests::on_every_way! {
     a_manager_ends_with_its_owners_handle => |way| victim!(way, "manager/dropped").passes();
     an_endless_call_ends_with_its_manager => |way| victim!(way, "manager/dropped-busy").passes();
     a_task_may_own_one => |way| victim!(way, "manager/owned").passes();
+    settings_of_tasks_are_not_for_managers => |way| victim!(way, "manager/settings").passes();
     a_start_that_fails_says_why => |way| victim!(way, "manager/bad-start").passes();
     a_manager_ends_with_its_owner => owner_killed;
     what_all_who_are_killed_leave_is_swept => all_killed;

@@ -120,6 +120,19 @@ fn a_worker_that_does_not_answer_is_told() {
     }
 }
 
+/// As under `#[tokio::main]`: who is executed does not mind; who is forked would, and is told why.
+#[test]
+fn threads_before_init_are_told() {
+    let ended = rude("threads", Way::named("shared", "spawn")).run();
+    ended.passed();
+    assert!(ended.stdout.contains("built"), "{}", ended.stdout);
+    let ended = rude("threads", Way::named("shared", "forkserver")).run();
+    ended.passed();
+    for part in ["fork is refused", "before forkyard::init()", "preload"] {
+        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    }
+}
+
 #[test]
 fn a_worker_that_dies_at_its_start_is_told() {
     for method in ["spawn", "forkserver"] {

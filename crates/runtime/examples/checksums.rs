@@ -1,7 +1,7 @@
 //! Checksums of all files below a folder, as `sha256sum` prints them. What crosses is a path one way
-//! and 32 bytes back: the files are read in the workers.
+//! and the path and 32 bytes back: the files are read in the workers.
 //!
-//! `cargo run --release -p forkyard --example checksums -- FOLDER` (default: the folder of this crate)
+//! `cargo run --release --example checksums -- FOLDER` (default: the folder of this crate)
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use forkyard::Pool;
 use sha2::{Digest, Sha256};
 
-/// Reads a file piece by piece.
-fn checksum(path: &Path) -> Result<[u8; 32], String> {
+/// Reads a file piece by piece. It comes back with its checksum, so that nobody else has to
+/// remember which one it was.
+fn checksum(path: PathBuf) -> (PathBuf, Result<[u8; 32], String>) {
     let hash = || -> io::Result<[u8; 32]> {
-        let mut file = File::open(path)?;
+        let mut file = File::open(&path)?;
         let mut hasher = Sha256::new();
         let mut piece = vec![0; 1 << 16];
         loop {
@@ -23,7 +24,8 @@ fn checksum(path: &Path) -> Result<[u8; 32], String> {
             }
         }
     };
-    hash().map_err(|error| format!("{}: {error}", path.display()))
+    let sum = hash().map_err(|error| format!("{}: {error}", path.display()));
+    (path, sum)
 }
 
 /// The files below a folder, found as they are asked for.
@@ -47,13 +49,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .into());
     }
     let pool = Pool::builder().build()?;
-    // In the order of the files, each as soon as it is there. No list of them is ever made: the
-    // paths are kept only as long as their results are awaited.
+    // In the order of the files, each as soon as it is there. No list of them is ever made.
     let mut unreadable = 0;
     let mut out = io::stdout().lock();
-    let sums = pool.imap(|path: PathBuf| checksum(&path), files(&folder));
-    for (path, sum) in files(&folder).zip(sums) {
-        match sum? {
+    for summed in pool.imap(checksum, files(&folder)) {
+        let (path, sum) = summed?;
+        match sum {
             Ok(sum) => {
                 let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
                 match writeln!(out, "{hex}  {}", path.display()) {

@@ -1,7 +1,7 @@
 //! Takes the clicks out of a recording, where it lies: raw samples of 16 bits in the arena, cut into
 //! parts that the workers write in parallel. Nothing is copied or sent.
 //!
-//! `cargo run --release -p forkyard --example clean_recording -- FILE` (default: a tone with clicks is made)
+//! `cargo run --release --example clean_recording -- FILE` (default: a tone with clicks is made)
 
 use forkyard::{Owned, Pool};
 

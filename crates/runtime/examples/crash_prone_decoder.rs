@@ -3,7 +3,7 @@
 //! document in a worker; one that kills its worker is tried once more in another, and then given up
 //! with what is known of both deaths. All others have their results.
 //!
-//! `cargo run --release -p forkyard --example crash_prone_decoder -- FILE...` (default: four documents
+//! `cargo run --release --example crash_prone_decoder -- FILE...` (default: four documents
 //! are made)
 
 use forkyard::{OnCrash, Pool, TaskError};

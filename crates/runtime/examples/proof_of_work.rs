@@ -1,7 +1,7 @@
 //! First found wins: a number that, behind a text, gives a SHA-256 beginning with so many zero bits.
 //! Whoever finds one stops the others.
 //!
-//! `cargo run --release -p forkyard --example proof_of_work -- TEXT BITS` (default: forkyard 16)
+//! `cargo run --release --example proof_of_work -- TEXT BITS` (default: forkyard 16)
 
 use forkyard::{Pool, Search};
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 //! OpenMP and the usual linear algebra libraries look at. Here the words of texts are counted, a text
 //! in each worker, by all threads of that worker.
 //!
-//! `cargo run --release -p forkyard --example rayon_inside -- FILE...` (default: a text is made)
+//! `cargo run --release --example rayon_inside -- FILE...` (default: a text is made)
 
 use std::collections::HashMap;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! A histogram that crashing workers fill together: a queue of work, an array of counts, a
 //! mutex that outlives its holder, and an event.
 //!
-//! `cargo run -p forkyard --example shared_state`
+//! `cargo run --example shared_state`
 
 use forkyard::state::OwnerDied;
 use forkyard::{Event, Pool, Queue, SharedArray, SharedMutex};

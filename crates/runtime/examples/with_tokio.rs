@@ -1,7 +1,7 @@
 //! A pool in an async program: handles are futures, of any executor. A computation that takes too
 //! long is cancelled for a rough answer, and other work goes on meanwhile.
 //!
-//! `cargo run --release -p forkyard --example with_tokio`
+//! `cargo run --release --example with_tokio`
 
 use std::time::Duration;
 

@@ -122,9 +122,12 @@ impl Context {
         self.seat.as_ref().map_or(0, |seat| seat.generation)
     }
 
-    /// The stop flag as this task sees it: up when the task has taken longer than it may, or was
-    /// cancelled; when the search that it is of is over; and when its pool is aborted. Threads
-    /// that the task starts see it as well. Outside a worker it is never up.
+    /// What tells the calling task to stop, for a loop that looks now and then
+    /// ([`Search::checker`]).
+    ///
+    /// It does when the task has taken longer than it may, or was cancelled; when the search that
+    /// it is of is over; and when its pool is aborted. Threads
+    /// that the task starts see it as well. Outside a worker nothing is ever stopped.
     ///
     /// A task that returns soon then keeps its worker; see
     /// [`task_grace`](crate::PoolBuilder::task_grace).

@@ -28,6 +28,23 @@ pub(crate) enum Entry {
 ///
 /// Call it first in `main`, before threads, arguments and output: a worker started with
 /// [`StartMethod::Spawn`](crate::StartMethod::Spawn) is the same program from its beginning.
+///
+/// With `#[tokio::main]` the first line of `main` comes too late: the runtime's threads are there
+/// already, in each worker, too, and [`StartMethod::Fork`](crate::StartMethod::Fork) and
+/// [`ForkServer`](crate::StartMethod::ForkServer) refuse to fork a process that has threads. Write a
+/// plain `main`, call `init`, and build the runtime then:
+///
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     forkyard::init();
+///     let pool = forkyard::Pool::builder().build()?; // before threads, if it forks
+///     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+///     let twelve = runtime.block_on(pool.submit(|n: u64| n * 3, 4))?;
+///     assert_eq!(twelve, 12);
+///     Ok(())
+/// }
+/// ```
+///
 /// In tests, whose `main` is the harness's, [`test_support!`](crate::test_support!) takes its
 /// place.
 pub fn init() {

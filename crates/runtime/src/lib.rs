@@ -130,8 +130,10 @@ pub use error::{
     BuildError, GaveUp, NotRetried, RunningTask, TaskError, TaskPanic, TaskTimeout, WorkerDeath,
 };
 pub use first::{First, Found};
+#[doc(inline)]
 pub use forkyard_os::process::ExitCause;
-pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, ResultSlot, Round, StopFlag};
+#[doc(inline)]
+pub use forkyard_shm::{CheckEvery, Checker, MAX_WORKERS, Protocol, Round, StopFlag};
 pub use handle::{
     AsCompleted, CancelHandle, Done, Handle, TaskTimings, Timed, WaitFor, as_completed, wait,
 };
@@ -152,11 +154,36 @@ pub use timings::{ProcessTimings, Stages};
 pub use watcher::PoolWatcher;
 pub use witness::WorkerStderr;
 
+/// What the errors of this crate are made of, to be matched on and kept.
+///
+/// [`BuildError`] has a [`SpawnError`](errors::SpawnError), a [`LinkError`](errors::LinkError) or a
+/// [`SegmentError`](cleanup::SegmentError) in it, [`ArenaError`] and [`StateError`] an
+/// [`AllocError`](errors::AllocError), and [`inspect::InspectError`] an
+/// [`AttachError`](errors::AttachError). The others say why a text is no [`CheckEvery`] and no
+/// [`Protocol`].
+pub mod errors {
+    #[doc(inline)]
+    pub use forkyard_os::OsError;
+    #[doc(inline)]
+    pub use forkyard_os::process::SpawnError;
+    #[doc(inline)]
+    pub use forkyard_shm::arena::{AllocError, ExtentError, ExtentId};
+    #[doc(inline)]
+    pub use forkyard_shm::check::ParseCheckEveryError;
+    #[doc(inline)]
+    pub use forkyard_shm::control::AttachError;
+    #[doc(inline)]
+    pub use forkyard_shm::first::ParseProtocolError;
+    #[doc(inline)]
+    pub use forkyard_wire::link::LinkError;
+}
+
 /// Removing what pools left behind when everything was killed at once.
 ///
 /// Every pool that is built does it; this is for doing it by hand.
 pub mod cleanup {
     pub use crate::manager::{leftovers as manager_leftovers, sweep as sweep_managers};
+    #[doc(inline)]
     pub use forkyard_os::segment::{Leftover, SegmentError, SegmentName, leftovers, sweep};
 }
 

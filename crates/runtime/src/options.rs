@@ -21,8 +21,8 @@ pub enum StartMethod {
     #[default]
     Spawn,
     /// Forks the calling process, once, into a single-threaded *zygote* that forks the
-    /// workers. They begin with a copy of the caller's memory. Refused when the caller has
-    /// more than one thread.
+    /// workers. They begin with a copy of the caller's memory, and of its open files. Refused
+    /// when the caller has more than one thread.
     ///
     /// Should the zygote be killed, a spare that was forked at the same time takes over, and forks
     /// the next spare. When both are killed at once, or the spare, which is not watched, before the

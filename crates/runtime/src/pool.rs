@@ -15,9 +15,10 @@ use crate::{AbortHandle, Arena, PoolBuilder, PoolWatcher, Report, SupervisorTimi
 
 /// A pool of worker processes.
 ///
-/// Every method can be called from any thread. Dropping a pool aborts it with a short grace
-/// and waits for its processes to be gone, which is bounded: after the grace come SIGTERM and
-/// SIGKILL. To finish what was submitted, [`close`](Self::close) it.
+/// Every method can be called from any thread. Dropping a pool aborts it and waits for its
+/// processes to be gone, which is bounded: tasks are asked to stop, and workers that are not gone
+/// after a tenth of a second get SIGTERM, and SIGKILL half a second later. To finish what was
+/// submitted, [`close`](Self::close) it.
 ///
 /// It belongs to the process that built it. In a child that this forks by itself, the copy can be
 /// dropped, which does nothing; everything else of it, and of its handles, panics there.

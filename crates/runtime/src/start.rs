@@ -88,7 +88,7 @@ pub(crate) fn spawn(
 pub(crate) enum NotForked {
     /// The limit of processes is reached.
     Limit,
-    /// The zygote has threads, which its preload left behind.
+    /// The zygote has threads, from before `init` or from its preload.
     Threads,
     /// Anything else.
     Other,
@@ -100,8 +100,10 @@ impl NotForked {
         match self {
             Self::Limit => "fork failed: the limit of processes is reached (ulimit -u)",
             Self::Threads => {
-                "fork is refused: the preload has left threads behind, whose locks a forked \
-                 worker would inherit; end them before it returns"
+                "fork is refused: the process from which workers are forked has threads, whose \
+                 locks a worker would inherit. Either main() starts them before forkyard::init(), \
+                 as #[tokio::main] does (write a plain main, and build the runtime after init), or \
+                 a preload leaves them behind (have it end them)"
             }
             Self::Other => "fork failed",
         }

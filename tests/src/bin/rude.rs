@@ -22,6 +22,10 @@ fn main() {
                 gate::wait("never said");
             }
         }
+        "threads" => {
+            std::thread::spawn(|| gate::wait("never said"));
+            forkyard::init();
+        }
         "slow" => {
             if started_again {
                 gate::wait("never said");

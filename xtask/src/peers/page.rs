@@ -59,8 +59,8 @@ const TERMS: &str = "\
 * **Start methods.** Unless it is said otherwise, each has its default: forkyard and procspawn start
   the program anew, Python's standard library forks (on Linux, before 3.14), and loky starts a new
   interpreter. A forked worker costs less to start, and has whatever its parent had, locks included.
-* **Different promises.** forkyard tells the task that died from those that did not, takes timings of
-  each task, and watches its workers' deaths and its own. It does so in all figures here.
+* **Different promises.** forkyard tells the task that died from those that did not, keeps timings of
+  each worker by stage, and watches its workers' deaths and its own. It does so in all figures here.
 ";
 
 /// The page as it is after that run.

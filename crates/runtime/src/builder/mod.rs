@@ -141,7 +141,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Bytes of shared memory that the pool's arena may take. Default: what the system has.
+    /// Bytes of shared memory that the pool's arena may take. Default: 0, which is no limit but
+    /// what the system has.
     pub fn arena_limit(mut self, bytes: u64) -> Self {
         self.arena_limit = bytes;
         self
@@ -234,6 +235,22 @@ impl PoolBuilder {
                 pool.abort(Duration::ZERO);
                 Err(error)
             }
+        }
+    }
+
+    /// The same for a manager: one process, whose task serves for as long as there is the manager.
+    /// No limit of tasks is its limit, and no other process can take its place.
+    pub(crate) fn of_a_manager(self) -> Self {
+        let lifecycle = Lifecycle {
+            most_failed_starts: self.lifecycle.most_failed_starts,
+            exit_timeout: self.lifecycle.exit_timeout,
+            ..Lifecycle::default()
+        };
+        Self {
+            workers: Some(1),
+            terms: Terms::default(),
+            lifecycle,
+            ..self
         }
     }
 

@@ -277,8 +277,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Names the pool. Worker `i` appears as `name-i` in process listings (as much of it as fits
-    /// into 15 bytes), tasks see it by [`Context::pool_name`](crate::Context::pool_name), and
+    /// Names the pool. On Linux worker `i` appears as `name-i` in process listings (as much of it as
+    /// fits into 15 bytes); macOS shows it to debuggers only. Tasks see the pool's name by [`Context::pool_name`](crate::Context::pool_name), and
     /// errors about dead workers say it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.process.name = Some(name.into());

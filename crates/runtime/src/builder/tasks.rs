@@ -37,7 +37,8 @@ impl PoolBuilder {
     }
 
     /// How many messages (tasks, or chunks of a `map`) a worker is sent ahead at most, at least 1.
-    /// Default: as many as keep it busy for some 0.4 ms, by their measured time, but two at least.
+    /// Default: as many as keep it busy for some 0.4 ms, by their measured time, but two at least;
+    /// 16 while nothing is known of their time.
     ///
     /// With 1 a worker is sent the next one when it has returned the last: for tasks that take long
     /// and differ much. What was sent ahead is given to others when they have nothing to do.

@@ -4,6 +4,7 @@
 mod chunks;
 mod imap;
 mod reduce;
+mod searches;
 mod star;
 mod task;
 mod with;
@@ -13,8 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::TaskError;
-use crate::first::First;
-use crate::{Handle, Owned, Pool, Protocol, Search, Timed};
+use crate::{Handle, Owned, Pool, Timed};
 
 pub use imap::{Imap, ImapUnordered};
 pub use star::StarFn;
@@ -42,13 +42,34 @@ impl Pool {
     /// `f` is a function by its name, or a closure that captures nothing (checked when the
     /// program is compiled). Errors of any kind come with `join`.
     ///
-    /// Touches no other thread: the task goes into a worker's lane, or, when all are full,
-    /// waits until there is room.
+    /// It waits for nobody. The task goes to a worker, or, when all have enough ahead of them, into
+    /// a line here, which has no bound: whoever submits without an end, and faster than workers
+    /// work, fills memory ([`map`](Self::map) and [`imap`](Self::imap) take in items as there is
+    /// room). On the shared path a long argument needs shared memory. When there is none, the handle
+    /// has [`TaskError::SharedMemory`] at once, where `map` and `imap` wait until tasks in flight
+    /// have given theirs back.
     ///
     /// The argument is encoded here and decoded in the worker, the result the other way; both cost
     /// time by their size. Serde takes a `Vec<u8>` element by element: many bytes cross faster as a
     /// `serde_bytes::ByteBuf`, which is copied in one piece, and as a [`Shared`](crate::Shared) or
     /// [`Owned`](crate::Owned) of the [arena](Pool::arena), which is not copied at all.
+    ///
+    /// ```no_run
+    /// fn lines(path: String) -> Result<usize, String> {
+    ///     let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    ///     Ok(text.lines().count())
+    /// }
+    ///
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// let counted = pool.submit(lines, "log.txt".to_owned());
+    /// // Meanwhile this process does something else.
+    /// match counted.join()? {
+    ///     Ok(lines) => println!("{lines} lines"), // the task returned
+    ///     Err(why) => eprintln!("{why}"),         // the task returned an error of its own
+    /// } // `?` above: it panicked, or its worker died
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit<F, In, Out>(&self, f: F, argument: In) -> Handle<Out>
     where
         F: Fn(In) -> Out + Copy + 'static,
@@ -86,6 +107,16 @@ impl Pool {
     /// be thousands of short ones. With [`OnCrash::Retry`](crate::OnCrash::Retry), or a time limit,
     /// items travel one by one. Once the pool is aborted, no more items are taken from `items`; as many as it still promised by its
     /// `size_hint` have an entry all the same.
+    ///
+    /// ```no_run
+    /// # forkyard::init();
+    /// let pool = forkyard::Pool::builder().build()?;
+    /// // All of them, or the first error.
+    /// let roots = pool.map(f64::sqrt, [1.0, 4.0, 9.0]);
+    /// let roots = roots.into_iter().collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(roots, [1.0, 2.0, 3.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map<F, In, Out, I>(&self, f: F, items: I) -> Vec<Result<Out, TaskError>>
     where
         F: Fn(In) -> Out + Copy + 'static,
@@ -281,87 +312,5 @@ impl Pool {
         I: IntoIterator<Item = In>,
     {
         self.task(f).reduce(combine, items)
-    }
-
-    /// First found wins: runs `f` on the items until one returns `Some`, then stops the rest.
-    ///
-    /// `f` looks at its [`Search`] now and then and returns `None` when told to stop. When
-    /// several find at once, one wins and the others' finds are dropped. A pool searches for
-    /// one thing at a time: a second call waits for the first, so `items` must not search on
-    /// the same pool.
-    ///
-    /// # Errors
-    /// When nothing was found and a task had failed: what it would have found is not known.
-    pub fn first<F, In, Out, I>(&self, f: F, items: I) -> Result<First<Out>, TaskError>
-    where
-        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        Out: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        self.first_with(Protocol::Claim, f, items)
-    }
-
-    /// [`first`](Self::first) with a claim protocol of choice, to compare them.
-    ///
-    /// # Errors
-    /// As [`first`](Self::first).
-    pub fn first_with<F, In, Out, I>(
-        &self,
-        protocol: Protocol,
-        f: F,
-        items: I,
-    ) -> Result<First<Out>, TaskError>
-    where
-        F: Fn(&Search<'_>, In) -> Option<Out> + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        Out: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        self.task(f).first_with(protocol, items)
-    }
-
-    /// Whether `f` is true of any of the items. The first that is stops the rest, as in
-    /// [`first`](Self::first).
-    ///
-    /// ```no_run
-    /// # forkyard::init();
-    /// let pool = forkyard::Pool::builder().build()?;
-    /// let n = 1_000_000_016_000_000_063_u64;
-    /// let is_composite = pool.any(
-    ///     |search, (n, from): (u64, u64)| {
-    ///         let mut check = search.checker();
-    ///         (from..from + 100_000_000)
-    ///             .take_while(|_| !check.should_stop())
-    ///             .any(|d| d > 1 && d < n && n % d == 0)
-    ///     },
-    ///     (0..10).map(|part| (n, part * 100_000_000)),
-    /// )?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When it was true of none, and a task had failed.
-    pub fn any<F, In, I>(&self, f: F, items: I) -> Result<bool, TaskError>
-    where
-        F: Fn(&Search<'_>, In) -> bool + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        self.task(f).any(items)
-    }
-
-    /// Whether `f` is true of all of the items. The first of which it is false stops the rest. A
-    /// task that is told to stop may return either: what it returns does not count any more.
-    ///
-    /// # Errors
-    /// When it was false of none, and a task had failed.
-    pub fn all<F, In, I>(&self, f: F, items: I) -> Result<bool, TaskError>
-    where
-        F: Fn(&Search<'_>, In) -> bool + Copy + 'static,
-        In: Serialize + DeserializeOwned,
-        I: IntoIterator<Item = In>,
-    {
-        self.task(f).all(items)
     }
 }

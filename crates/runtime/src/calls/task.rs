@@ -24,8 +24,10 @@ use crate::trampoline::Function;
 use crate::window::Window;
 use crate::{ChunkSize, Handle, OnCrash, Owned, Pool, Protocol, Search, trampoline};
 
-/// A function to be run in a pool, with settings of its own in place of the pool's; see
-/// [`Pool::task`]. It can be used any number of times.
+/// A function with settings of its own, made by [`Pool::task`].
+///
+/// It has the ways of a [`Pool`] to hand out work, each under these settings in place of the pool's,
+/// and can be used any number of times.
 #[derive(Clone, Copy)]
 #[must_use = "nothing runs until it is given arguments"]
 pub struct Task<'p, F> {
@@ -73,7 +75,8 @@ impl<'p, F: Copy + 'static> Task<'p, F> {
     }
 
     /// How long each may run. Default: the pool's [`task_timeout`](crate::PoolBuilder::task_timeout),
-    /// where it is said what happens then.
+    /// where it is said what happens then. [`Duration::MAX`] lifts that: no task lasts so long
+    /// (items of a `map` travel one by one all the same).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.terms.timeout = Some(limit);
         self

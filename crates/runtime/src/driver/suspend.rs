@@ -45,7 +45,8 @@ impl Pause {
 /// and calls this in a thread (not in the handler), as the command `forkyard run` does:
 ///
 /// ```no_run
-/// # const SIGTSTP: i32 = 20;
+/// use signal_hook::consts::SIGTSTP;
+///
 /// let mut pressed = signal_hook::iterator::Signals::new([SIGTSTP])?;
 /// std::thread::spawn(move || {
 ///     for _ in pressed.forever() {

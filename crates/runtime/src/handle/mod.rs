@@ -157,6 +157,9 @@ impl<Out: DeserializeOwned> Handle<Out> {
     ///
     /// # Errors
     /// [`TaskError`]: why there is none.
+    ///
+    /// # Panics
+    /// When the result was taken already.
     pub fn join(mut self) -> Result<Out, TaskError> {
         match self.wait(None) {
             Some(result) => result,
@@ -222,6 +225,9 @@ impl<Out: DeserializeOwned> Handle<Out> {
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Panics
+    /// When the result was taken already.
     pub fn on_done(mut self, callback: impl FnOnce(Result<Out, TaskError>) + Send + 'static)
     where
         Out: 'static,

@@ -5,9 +5,8 @@
 //! from theirs, and its panic is caught.
 
 mod chunk;
+mod panics;
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forkyard_os::clock::ticks;
@@ -28,6 +27,7 @@ pub(crate) const STATUS_ERROR: u16 = 1;
 pub(crate) const STATUS_SKIPPED: u16 = 2;
 
 pub(crate) use chunk::fold;
+pub(crate) use panics::{install_panic_hook, panicked, report_panics_of_this_thread};
 
 /// Why an item has no result, as the worker tells it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -212,52 +212,4 @@ pub(crate) fn caught<T>(body: impl FnOnce() -> Result<T, ItemError>) -> Result<T
         Ok(result) => result,
         Err(payload) => Err(panicked(payload.as_ref())),
     }
-}
-
-#[cold]
-pub(crate) fn panicked(payload: &(dyn Any + Send)) -> ItemError {
-    let message = if let Some(text) = payload.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "(a panic whose payload is no text)".to_owned()
-    };
-    let (location, backtrace) = LAST_PANIC.take().unwrap_or_default();
-    ItemError::Panicked(Box::new(Panic {
-        message,
-        location,
-        backtrace,
-    }))
-}
-
-type PanicNote = (Option<String>, Option<String>);
-
-thread_local! {
-    static LAST_PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
-    /// Whether this thread, though not the worker's first, reports its panics to a caller.
-    static REPORTS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// From now on panics of this thread, too, are silent and noted: it runs what others sent.
-pub(crate) fn report_panics_of_this_thread() {
-    REPORTS.set(true);
-}
-
-/// Makes panics of tasks silent in this worker (they are reported to the supervisor) and
-/// notes where they happened. Panics of threads that tasks started go to the hook before.
-pub(crate) fn install_panic_hook() {
-    let before = std::panic::take_hook();
-    let worker_thread = std::thread::current().id();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() != worker_thread && !REPORTS.get() {
-            before(info);
-            return;
-        }
-        let location = info.location().map(ToString::to_string);
-        let trace = std::backtrace::Backtrace::capture();
-        let trace = (trace.status() == std::backtrace::BacktraceStatus::Captured)
-            .then(|| trace.to_string());
-        LAST_PANIC.set(Some((location, trace)));
-    }));
 }

@@ -157,8 +157,11 @@ impl<T: Send + 'static> Manager<T> {
     }
 
     /// As [`with`](Self::with), with settings for the manager's process, which is the only
-    /// worker of a pool of its own: its start method, for one. Settings that concern tasks are
-    /// not for it.
+    /// worker of a pool of its own: its start method, for one.
+    ///
+    /// A builder that others use, too, will do. What it says of tasks and of the coming and going of
+    /// workers is not for a manager, and is left out: `workers`, `task_timeout`, `task_grace`,
+    /// `on_crash`, `max_tasks_per_child`, `recycle_after_growth`, `min_workers` and `idle_timeout`.
     ///
     /// # Errors
     /// [`ManagerStartError`].

@@ -59,7 +59,7 @@ where
     let _ = make; // it holds nothing; its type is what crosses
     sweep();
     let token = random_token()?;
-    let pool = builder.workers(1).build()?;
+    let pool = builder.of_a_manager().build()?;
     let folder = folder::of(pool.core().memory.name());
     let orders = Orders {
         folder: folder.clone(),

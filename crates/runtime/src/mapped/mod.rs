@@ -266,14 +266,17 @@ fn translate(id: ExtentId, error: SegmentError) -> ExtentError {
 
 /// Takes a variable out of this process's environment.
 pub(crate) fn remove_variable(name: &str) {
-    // SAFETY: called by `init`, the first line of `main`, of a process that was started to
-    // be a worker: no other thread runs that could read the environment meanwhile.
+    // SAFETY: called by `init`, which asks to be the first line of `main`, before threads. Where it
+    // is not, as under `#[tokio::main]`, std's own readers of the environment still take the lock
+    // that this takes. What must not run meanwhile is C code of another thread that reads it, and
+    // the threads of a runtime that has nothing to do yet run none.
     unsafe { std::env::remove_var(name) }
 }
 
 /// Gives this process the environment that its workers are to have.
 pub(crate) fn become_environment(environment: &Environment) {
-    // SAFETY: called by a zygote before it forks its first worker. It was forked from, or executed
-    // as, a process of one thread, and has started none.
+    // SAFETY: called by a zygote before it forks its first worker. One that was forked, from a
+    // process of one thread, has started none. One that was executed was given its environment
+    // then: nothing is changed here.
     unsafe { environment.apply_here() }
 }

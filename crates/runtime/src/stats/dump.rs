@@ -15,7 +15,7 @@ static SIGNALS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// From now on, whenever this process is sent `signal`, writes the state of all its pools to
 /// standard error, as the table that `forkyard inspect` prints. `signal` is a number such as
-/// `libc::SIGUSR1`; without this call, no signal's disposition is changed.
+/// `signal_hook::consts::SIGUSR1`, or `libc`'s; without this call, no signal's disposition is changed.
 ///
 /// Handlers that others have installed for the signal go on working. The handler itself writes
 /// one byte to a socket; a thread, which sleeps there, does the rest. It takes no lock of a pool, so
@@ -32,8 +32,7 @@ static SIGNALS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 /// ```no_run
 /// forkyard::init();
 /// let pool = forkyard::Pool::builder().build()?;
-/// # const SIGUSR1: i32 = 10;
-/// forkyard::dump_stats_on(SIGUSR1)?; // kill -USR1 PID
+/// forkyard::dump_stats_on(signal_hook::consts::SIGUSR1)?; // kill -USR1 PID
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn dump_stats_on(signal: i32) -> io::Result<()> {

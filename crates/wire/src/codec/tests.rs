@@ -100,3 +100,43 @@ fn cut_overlong_and_lying_bytes_are_errors() {
     assert!(decode::<Vec<u64>>(&endless).is_err());
     assert!(decode_next::<String>(&mut endless.as_slice()).is_err());
 }
+
+/// What the README says does not cross: reading it takes names and types that are not in the bytes.
+#[test]
+fn types_that_need_a_self_describing_format_are_refused() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Number(u64),
+        Text(String),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Dot { x: u8 },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        rest: BTreeMap<String, u8>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Skips {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<u8>,
+        size: u8,
+    }
+    fn crosses<T: Serialize + serde::de::DeserializeOwned + PartialEq>(value: &T) -> bool {
+        let mut bytes = Vec::new();
+        encode_to_vec(value, &mut bytes).is_ok()
+            && decode::<T>(&bytes).is_ok_and(|back| back == *value)
+    }
+    assert!(!crosses(&Untagged::Number(1)));
+    assert!(!crosses(&Untagged::Text("a".into())));
+    assert!(!crosses(&Tagged::Dot { x: 1 }));
+    assert!(!crosses(&Flat {
+        rest: BTreeMap::from([("a".into(), 1)])
+    }));
+    let named = |name| Skips { name, size: 1 };
+    assert!(!crosses(&named(None)) && crosses(&named(Some(7))));
+}

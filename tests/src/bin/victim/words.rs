@@ -15,6 +15,7 @@ use crate::setup::{Setup, kill_myself, works};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("words/told", told),
+    ("words/panics", panics),
     ("words/inherited", inherited),
     ("words/live", live),
     ("words/many", many),
@@ -79,6 +80,57 @@ fn told(setup: &Setup) {
     let report = pool.close();
     assert_eq!(report.deaths.len(), 7);
     assert!(report.deaths[0].stderr_tail.contains("about to kill"));
+}
+
+/// Panics when it is dropped.
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert_eq!(std::process::id(), 0, "in the drop");
+    }
+}
+
+/// What C would call back.
+extern "C" fn called_back() {
+    assert_eq!(std::process::id(), 0, "called back");
+}
+
+/// Panics that end the process say what and where; those that a task or its caller catches are silent.
+fn panics(setup: &Setup) {
+    let pool = setup.pool(1);
+    let caught = |_: u64| {
+        let caught =
+            std::panic::catch_unwind(|| assert_eq!(std::process::id(), 0, "this is caught"));
+        assert!(caught.is_err() && std::process::id() == 0, "this is told");
+    };
+    for result in pool.map(caught, 0..3) {
+        let Err(TaskError::Panicked(panic)) = result else {
+            panic!("{result:?}");
+        };
+        assert_eq!(panic.message, "this is told");
+    }
+    let twice = |()| -> u64 {
+        let _fragile = Fragile;
+        assert_eq!(std::process::id(), 0, "in the task");
+        0
+    };
+    let from_c = |()| -> u64 {
+        called_back();
+        0
+    };
+    let death = death_of(pool.submit(twice, ()).join());
+    let text = death.to_string();
+    for part in ["in the drop", "words.rs:"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(death.stderr_tail.contains("in the task"), "{death:?}");
+    let death = death_of(pool.submit(from_c, ()).join());
+    let text = death.to_string();
+    for part in ["called back", "words.rs:"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    works(&pool);
 }
 
 fn inherited(setup: &Setup) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use forkyard::{ExitCause, Manager, ManagerError, ManagerStartError, StartMethod, TaskError};
+use forkyard::{
+    ExitCause, Manager, ManagerError, ManagerStartError, OnCrash, StartMethod, TaskError,
+};
 use forkyard_os::process::Signal;
 use tests::patience::{LIVENESS, observe_for, until};
 use tests::victim::send;
@@ -71,6 +73,36 @@ pub(super) fn killed(setup: &Setup) {
     // Nobody takes its place.
     drop(number);
     works(&pool);
+}
+
+/// What a builder says of tasks, and of workers that come and go, ends no manager.
+pub(super) fn settings(setup: &Setup) {
+    let short = Duration::from_millis(50);
+    let builder = beside(setup)
+        .workers(3)
+        .task_timeout(short)
+        .task_grace(short)
+        .on_crash(OnCrash::Retry { max: 3 })
+        .max_tasks_per_child(1)
+        .recycle_after_growth(1)
+        .min_workers(0)
+        .idle_timeout(short);
+    let numbers = Manager::start_on(builder, |n: u64| vec![n], 0).expect("a manager");
+    let pid = numbers.pid();
+    let grow = |numbers: &mut Vec<u64>, more: usize| {
+        numbers.extend(vec![1; more]);
+        (numbers.len(), std::process::id().cast_signed())
+    };
+    assert_eq!(numbers.call(grow, 1_000_000), Ok((1_000_001, pid)));
+    observe_for(4 * short);
+    assert_eq!(numbers.call(grow, 1), Ok((1_000_002, pid)));
+    // Nor is one started again in another process.
+    send(pid, Signal::Kill);
+    let died = ManagerError::Died {
+        pid,
+        cause: BY_KILL,
+    };
+    assert_eq!(numbers.call(grow, 1), Err(died));
 }
 
 /// Killed at whatever it does, with callers in this process and in others.

@@ -34,6 +34,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("manager/up", ending::up),
     ("manager/exit", ending::exit),
     ("manager/many", ending::many),
+    ("manager/settings", ending::settings),
     ("manager/long-tmpdir", ending::long_tmpdir),
     ("manager/interrupt", ending::interrupt),
     ("manager/garbage", hostile::garbage),

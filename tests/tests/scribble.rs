@@ -39,6 +39,7 @@ tests::on_both_paths! {
 tests::on_one_path! { shared:
     case_45_states_that_cannot_be [spawn] |way| scribbled(way, "scribble/states");
     case_45_an_overwritten_task_is_run_by_nobody [spawn] |way| scribbled(way, "scribble/tasks");
+    case_45_nor_does_it_give_others_its_argument [spawn] |way| scribbled(way, "scribble/youngest");
 }
 
 tests::on_one_path! { copy:

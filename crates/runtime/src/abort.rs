@@ -38,9 +38,9 @@ impl AbortHandle {
     /// `grace` get SIGTERM, and SIGKILL half a second later.
     pub fn abort(&self, grace: Duration) {
         if let Some(core) = self.core.upgrade().filter(|core| core.is_ours()) {
-            core.lock().abort(&core, grace);
-            self.waker.wake();
-            core.ring();
+            let mut driver = core.lock();
+            driver.abort(&core, grace);
+            self.tell(&core);
         }
     }
 
@@ -50,9 +50,13 @@ impl AbortHandle {
             let mut driver = core.lock();
             driver.abort(&core, Duration::ZERO);
             driver.signal_all(&core, Signal::Kill);
-            drop(driver);
-            self.waker.wake();
-            core.ring();
+            self.tell(&core);
         }
+    }
+
+    /// Before the lock is let go of: then callbacks of refused tasks are run here.
+    fn tell(&self, core: &Core) {
+        self.waker.wake();
+        core.ring();
     }
 }

@@ -58,7 +58,8 @@
 //! in a `map`: `batch` is the `submit` or `map`, `first` the index of its first item. A forked worker
 //! may be told to be ready before it is told to have been started. Those in a worker are heard
 //! by a subscriber that the program has installed there. While nobody listens, an event of a task
-//! costs a load and a branch.
+//! costs a load and a branch. Most are told while the pool's lock is held: a subscriber must not call
+//! the pool that it hears of, nor panic.
 //!
 //! Not here: threads inside a process (take rayon), processes on other machines, and state
 //! that tasks capture.

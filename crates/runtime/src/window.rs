@@ -42,7 +42,8 @@ impl Window {
     }
 
     pub(crate) fn new(workers: usize, items: Option<usize>, bytes: Option<u64>) -> Self {
-        let items = items.unwrap_or(ITEMS * workers) as u64;
+        // All that there are stands for no limits at all.
+        let items = (items.unwrap_or(ITEMS * workers) as u64).min(u64::MAX - 1);
         Self {
             items,
             bytes: bytes.unwrap_or(BYTES * workers as u64),
@@ -133,6 +134,13 @@ mod tests {
         window.hand_out(1000 * MIB);
         assert_eq!(window.room(3, 3), 1);
         assert_eq!(Window::new(3, Some(1), Some(0)).room(1, 0), 0);
+    }
+
+    #[test]
+    fn however_many_items_their_bytes_are_limited() {
+        let mut window = Window::new(2, Some(usize::MAX), Some(10 * MIB));
+        window.came(1, MIB);
+        assert_eq!(window.room(1, 1), 9);
     }
 
     #[test]

@@ -339,6 +339,12 @@ fn await_workers(pool: &Pool) -> Option<BuildError> {
         if let Some(failure) = driver.start_failure.take() {
             return Some(Some(failure.into_build_error()));
         }
+        if driver.all_gone() {
+            return Some(Some(BuildError::Os {
+                what: "starting workers",
+                source: std::io::Error::other("they are all gone, and nobody could say why"),
+            }));
+        }
         driver
             .seats
             .iter()

@@ -50,8 +50,8 @@ impl Core {
         }
         let tasks = driver.cancel_unbegun(core, batch);
         Self::ensure_fed(core, &mut driver);
+        core.ring(); // before others' callbacks are run here
         drop(driver);
-        core.ring();
         tasks
     }
 }

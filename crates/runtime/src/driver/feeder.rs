@@ -26,9 +26,7 @@ impl Core {
         }
         if driver.leading {
             driver.lacks_feeder = false;
-            if driver.unwatched {
-                core.ring();
-            }
+            driver.wake_leader(core, Patience::Empty);
             return;
         }
         if driver.feeder_thread.is_some() {

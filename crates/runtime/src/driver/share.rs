@@ -209,7 +209,8 @@ impl Driver {
             let Some(busy) = (0..self.seats.len())
                 .filter(|seat| {
                     let seat = &self.seats[*seat];
-                    seat.in_flight.len() > usize::from(seat.phase.is_at_work())
+                    let has_more = seat.in_flight.len() > usize::from(seat.phase.is_at_work());
+                    has_more && seat.fault.is_none()
                 })
                 .max_by_key(|seat| self.seats[*seat].in_flight.len())
             else {
@@ -223,6 +224,9 @@ impl Driver {
             let is_up = self.seats[busy].phase.is_at_work();
             let mut taken = self.recall(core, busy, (load / 2).max(usize::from(!is_up)));
             self.note_sent(core, busy);
+            if taken.is_empty() {
+                continue;
+            }
             let given = self.give(core, idle, &mut taken);
             for ready in taken.drain(given..).rev() {
                 self.pending.push_front(ready);
@@ -243,15 +247,18 @@ impl Driver {
     pub(super) fn recall(&mut self, core: &Core, index: usize, most: usize) -> Vec<Ready> {
         let mut taken = Vec::new();
         let seat = &mut self.seats[index];
-        if seat.phase == SeatPhase::Ending {
-            return taken; // the youngest is its pill
+        // The youngest is its pill; or it is about to be killed, and its lane is not to be believed.
+        if seat.phase == SeatPhase::Ending || seat.fault.is_some() {
+            return taken;
         }
+        let most_allowed = core.options.lifecycle.allowance();
         let in_flight = &mut seat.in_flight;
         let allowance = &mut seat.allowance;
         let retracted = seat.link.retract(most, |mut parcel| {
             if let Some(sent) = in_flight.pop_back() {
                 parcel.keep(sent.extra);
-                *allowance = allowance.saturating_add(u64::from(sent.ticket.items));
+                let items = u64::from(sent.ticket.items);
+                *allowance = allowance.saturating_add(items).min(most_allowed);
                 taken.push(Ready {
                     ticket: sent.ticket,
                     parcel,

@@ -97,9 +97,7 @@ impl Core {
         }
     }
 
-    /// Waits for the leader to have news. A leader that sleeps for longer than this follower
-    /// wants to, or that does not watch what was sent since it fell asleep, is woken to
-    /// look again.
+    /// Waits for the leader to have news.
     fn follow<'a>(
         &'a self,
         mut driver: Locked<'a>,
@@ -108,9 +106,7 @@ impl Core {
     ) -> Locked<'a> {
         driver.following += 1;
         driver.waiting[patience as usize] += 1;
-        if driver.unwatched || patience < driver.leads_with {
-            self.ring();
-        }
+        driver.wake_leader(self, patience);
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let mut driver = driver.wait(&self.followers, left);
         driver.following -= 1;
@@ -189,6 +185,15 @@ impl Driver {
     /// Whether somebody is to be told of something once the lock is let go.
     pub(crate) fn has_notices(&self) -> bool {
         !self.notices.is_empty()
+    }
+
+    /// Wakes a leader that sleeps for longer than `patience`, or does not watch what was sent since it
+    /// fell asleep. One that is awake looks at both before it sleeps; to ring for it again and again
+    /// would keep it from that.
+    pub(super) fn wake_leader(&self, core: &Core, patience: Patience) {
+        if self.leader_sleeps && (self.unwatched || patience < self.leads_with) {
+            core.ring();
+        }
     }
 
     /// The strictest of the leader's own patience and its followers'.

@@ -104,14 +104,15 @@ impl Core {
         let in_background = watcher.is_in_background();
         match driver.batches.get_mut(key as usize) {
             Some(batch) if batch.replies.is_empty() => batch.watcher = Some(watcher),
-            _ => return Err(watcher),
+            _ => {
+                Self::ensure_fed(self, driver); // what was looked at may have freed others
+                return Err(watcher);
+            }
         }
         if in_background {
             driver.waits_elsewhere += 1;
             driver.waiting[Patience::Next as usize] += 1;
-            if driver.leading && (driver.unwatched || Patience::Next < driver.leads_with) {
-                self.ring();
-            }
+            driver.wake_leader(self, Patience::Next);
             Self::ensure_fed(self, driver);
         }
         Ok(())

@@ -109,7 +109,7 @@ fn cancel(core: &Arc<Core>, batch: u32, serial: Option<u64>) -> bool {
     let met = driver.cancel(core, batch);
     driver.feed(core);
     Core::ensure_fed(core, &mut driver);
+    core.ring(); // before others' callbacks are run here
     drop(driver);
-    core.ring();
     met != Cancelled::Done
 }

@@ -187,12 +187,13 @@ impl<Out: DeserializeOwned> Handle<Out> {
         };
         let mut driver = self.core.lock();
         self.core.glance(&mut driver);
-        let Some(reply) = driver.take_only_reply(batch) else {
+        let reply = driver.take_only_reply(batch);
+        if reply.is_none() {
             self.core.urge(&mut driver);
-            return None;
-        };
+        }
+        Core::ensure_fed(&self.core, &mut driver);
         drop(driver);
-        Some(self.decode(reply))
+        Some(self.decode(reply?))
     }
 
     /// Has `callback` run with the result, once it is there, instead of waiting for it.
@@ -292,7 +293,9 @@ impl<Out: DeserializeOwned> Handle<Out> {
         };
         let mut driver = self.core.lock();
         self.core.glance(&mut driver);
-        driver.whereabouts(&self.core, batch) == Whereabouts::Running
+        let whereabouts = driver.whereabouts(&self.core, batch);
+        Core::ensure_fed(&self.core, &mut driver);
+        whereabouts == Whereabouts::Running
     }
 
     /// Whether the result is there.
@@ -308,6 +311,7 @@ impl<Out: DeserializeOwned> Handle<Out> {
         if !is_done {
             self.core.urge(&mut driver);
         }
+        Core::ensure_fed(&self.core, &mut driver);
         is_done
     }
 }

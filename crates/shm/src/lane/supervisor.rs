@@ -225,8 +225,8 @@ impl SupervisorLane {
     /// hands them out, the youngest first. Says whether the worker must be woken.
     ///
     /// # Errors
-    /// When a peer wrote over one of them: it is back, but not to be believed, and the others
-    /// were not tried.
+    /// When a peer wrote over one of them: it and those before it are still in flight, in a lane that
+    /// is not to be believed.
     pub fn retract(
         &mut self,
         most: usize,
@@ -259,17 +259,18 @@ impl SupervisorLane {
         let half = self.ring.slot(position).task();
         let lap = self.ring.lap(position);
         let found = half.word.load(Ordering::Relaxed);
-        self.head = position;
-        step();
-        // Relaxed: seen with the end of the hold.
-        half.word.store(lap.before().word(), Ordering::Relaxed);
         if found != lap.word() {
             let lap = lap.word();
             return Err(LaneFault::TaskWord { found, lap });
         }
+        step();
+        // Relaxed: seen with the end of the hold.
+        half.word.store(lap.before().word(), Ordering::Relaxed);
         // SAFETY: not in flight any more: ours. We wrote it ourselves, but a peer can write here
         // too, so it is checked like any other.
-        unsafe { copied_out(half) }
+        let task = unsafe { copied_out(half)? };
+        self.head = position;
+        Ok(task)
     }
 
     /// How many tasks the worker has begun. One too many while it tries one that is held.

@@ -252,8 +252,8 @@ fn what_a_peer_wrote_is_checked_before_it_is_used() {
     let fault = LaneFault::TaskWord { found: 3, lap: 1 };
     assert_eq!(sup.watch(0), Err(fault), "the worker does not see it");
     assert_eq!(sup.retract(1, |_, _| panic!("torn")), Err(fault));
+    assert_eq!(sup.in_flight(), 1, "it stays where its ticket is");
     head.begun.count.store(7, Ordering::Relaxed);
-    let _ = push(&mut sup, 1);
     let fault = LaneFault::Begun { begun: 7, sent: 1 };
     assert_eq!(sup.see(0), Err(fault));
     assert_eq!(sup.retract(1, |_, _| panic!("begun")), Err(fault));

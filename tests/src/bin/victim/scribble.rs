@@ -12,7 +12,7 @@ use forkyard_shm::lane::Slot;
 use forkyard_shm::layout::{self, Shape, WorkerPage};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use tests::patience::LIVENESS;
+use tests::patience::{LIVENESS, until};
 use tests::random::Random;
 use tests::{census, gate};
 
@@ -22,6 +22,7 @@ use crate::setup::{Setup, kill_myself, works};
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("scribble/states", states),
     ("scribble/tasks", tasks),
+    ("scribble/youngest", youngest),
     ("scribble/counts", counts),
     ("scribble/result", result),
     ("scribble/claimed", claimed),
@@ -179,6 +180,42 @@ fn tasks(setup: &Setup) {
     }
 }
 
+/// The youngest task of a worker's lane, while two others have nothing to do and are given what stands
+/// before it: none gets the argument of its neighbour.
+fn youngest(setup: &Setup) {
+    let pool = setup.pool(3);
+    let task = |(map, n): (Option<Map>, u64)| {
+        match map {
+            None => gate::wait("written"),
+            Some(map) => {
+                let word = |slot: &u64| read::<4>(&map.control, *slot);
+                let empty = word(&map.slots().last().expect("slots"));
+                let sent = || {
+                    map.slots()
+                        .filter(|slot| word(slot) != empty)
+                        .collect::<Vec<_>>()
+                };
+                let all = until("tasks behind this one", LIVENESS, || {
+                    Some(sent()).filter(|sent| sent.len() > 10)
+                });
+                let last = *all.last().expect("many");
+                map.write(last, &0xdead_beef_u32.to_le_bytes());
+                gate::say("written", "");
+                gate::wait("never");
+            }
+        }
+        n
+    };
+    let map = Map::of(&pool);
+    let items = (0..100_u64).map(|n| ((n == 0).then(|| map.clone()), n));
+    let results = pool.task(task).chunk_size(1).map(items);
+    for (n, result) in results.iter().enumerate() {
+        let lost = matches!(result, Err(TaskError::Fault(_)));
+        assert!(lost || *result == Ok(n as u64), "{n}: {result:?}");
+    }
+    works(&pool);
+}
+
 /// Packets that the worker says to have sent, or to have received.
 fn counts(setup: &Setup) {
     for (at, count) in [(4, 77_u64), (0, 0x3fff_ffff), (8, 1 << 40)] {
@@ -247,7 +284,7 @@ fn claimed(setup: &Setup) {
             }
             gate::wait(&name);
             let is_open = || (phase(&map) == OPEN).then_some(());
-            tests::until("the claim is given back", LIVENESS, is_open);
+            until("the claim is given back", LIVENESS, is_open);
             Some(n)
         };
         let items = (0..2).map(|n| (n, Map::of(&pool), round));

@@ -77,17 +77,15 @@ pub(crate) use watch::{Group, Watcher};
 
 use crate::arena::RawArena;
 use crate::builder::Options;
-use crate::error::TaskError;
 use crate::life::Life;
 pub(crate) use crate::life::{PoolPhase, SeatPhase};
 use crate::mapped::PoolMemory;
-use crate::parcel::{Ready, Ticket};
+use crate::parcel::Ready;
 use crate::report::CutShort;
 use crate::setup::Kept;
 use crate::start::Starter;
 use crate::state::Registry;
 use crate::stats::Named;
-use crate::trampoline::Function;
 use crate::witness::Witness;
 use behind::NextLook;
 use suspend::Pause;
@@ -123,9 +121,6 @@ pub(crate) struct Core {
     /// Keeps what `control` and `arena` lie in. Last, so that it is dropped last.
     pub(crate) memory: Arc<PoolMemory>,
 }
-
-/// So many batches are kept to be used again.
-const MOST_SPARE: usize = 16;
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -333,71 +328,5 @@ impl Driver {
     /// Whether no process is left and none will come.
     pub(crate) fn all_gone(&self) -> bool {
         self.seats.iter().all(|seat| seat.phase == SeatPhase::Gone)
-    }
-
-    /// Opens a batch.
-    pub(crate) fn open_batch(&mut self, core: &Core, function: Function, terms: Terms) -> u32 {
-        self.named.note(&core.control, function);
-        self.has_terms |= terms.one_by_one();
-        self.opened += 1;
-        let mut batch = self.spare.pop().unwrap_or_default();
-        batch.open(self.opened, function, terms);
-        // A slab key is an index into memory: it stays far below 2^32.
-        self.batches.insert(batch) as u32
-    }
-
-    /// The number of the batch that has that key.
-    pub(crate) fn serial_of(&self, key: u32) -> Option<u64> {
-        self.batches.get(key as usize).map(|batch| batch.serial)
-    }
-
-    /// The batch's messages are of a search.
-    pub(crate) fn is_a_search(&mut self, key: u32) {
-        if let Some(batch) = self.batches.get_mut(key as usize) {
-            batch.searches = true;
-        }
-    }
-
-    /// Forgets a batch; what is outstanding is thrown away as it comes.
-    pub(crate) fn close_batch(&mut self, key: u32) {
-        self.forget_watcher(key);
-        if let Some(batch) = self.batches.get_mut(key as usize) {
-            batch.abandoned = true;
-            batch.replies.clear();
-            if batch.outstanding == 0 {
-                self.remove_batch(key);
-            }
-        }
-    }
-
-    fn remove_batch(&mut self, key: u32) {
-        let mut batch = self.batches.remove(key as usize);
-        if self.spare.len() < MOST_SPARE {
-            batch.replies.clear();
-            self.spare.push(batch);
-        }
-    }
-
-    /// Messages of a batch were replied to.
-    fn count_replies(&mut self, batch_key: u32, count: usize) {
-        self.arrived += count as u64;
-        if let Some(batch) = self.batches.get_mut(batch_key as usize) {
-            batch.outstanding -= count;
-            if batch.watcher.is_some() && !batch.replies.is_empty() {
-                self.tell_watcher(batch_key);
-            } else if batch.abandoned && batch.outstanding == 0 {
-                self.remove_batch(batch_key);
-            }
-        }
-    }
-
-    /// Resolves a message that will not run.
-    pub(crate) fn refuse(&mut self, ticket: Ticket, error: TaskError) {
-        if let Some(batch) = self.batches.get_mut(ticket.batch as usize)
-            && !batch.abandoned
-        {
-            batch.replies.add().fail(&ticket, error);
-        }
-        self.count_replies(ticket.batch, 1);
     }
 }

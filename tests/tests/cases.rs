@@ -131,6 +131,11 @@ const PARTIAL: [(&str, &[&str], &str); 7] = [
         "tasks are in lanes",
     ),
     (
+        "case_45_nor_does_it_give_others_its_argument",
+        &["shared::spawn"],
+        "tasks are in lanes",
+    ),
+    (
         "case_45_counts_of_packets_that_cannot_be",
         &["copy::spawn"],
         "packets are in pipes",

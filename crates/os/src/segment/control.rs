@@ -35,7 +35,8 @@ impl Segment {
     ///
     /// # Errors
     /// [`SegmentError::Full`] when there is no room, [`SegmentError::AlreadyExists`], [`SegmentError::Permission`],
-    /// [`SegmentError::NoSharedMemory`], or what else the system says. Nothing is left behind.
+    /// [`SegmentError::NoSharedMemory`], [`SegmentError::Missing`] when another container took it for a leftover before it
+    /// could be locked, or what else the system says. Nothing is left behind.
     pub fn create(name: &SegmentName, len: NonZeroUsize) -> Result<Self, SegmentError> {
         let mut mapping = ShmemConf::new()
             .os_id(name.as_str())
@@ -49,7 +50,10 @@ impl Segment {
         mapping.set_owner(false);
         platform::register(name);
         let mut segment = Self::new(mapping, name, Some(Pid::current()))?;
-        segment._sign_of_life = Some(SignOfLife::give(fd));
+        let swept = || SegmentError::Missing {
+            name: name.to_string(),
+        };
+        segment._sign_of_life = Some(SignOfLife::give(fd).ok_or_else(swept)?);
         Ok(segment)
     }
 
@@ -57,7 +61,8 @@ impl Segment {
     /// left alone, and another name taken.
     ///
     /// # Errors
-    /// As [`Segment::create`]; [`SegmentError::AlreadyExists`] only when name after name is taken.
+    /// As [`Segment::create`]; [`SegmentError::AlreadyExists`] and [`SegmentError::Missing`] only when that happens to name
+    /// after name.
     pub fn create_fresh(len: NonZeroUsize) -> Result<Self, SegmentError> {
         Self::create_under(SegmentName::fresh, len)
     }
@@ -68,7 +73,7 @@ impl Segment {
     ) -> Result<Self, SegmentError> {
         for _ in 1..MOST_NAMES {
             match Self::create(&next_name()?, len) {
-                Err(SegmentError::AlreadyExists { name }) => {
+                Err(SegmentError::AlreadyExists { name } | SegmentError::Missing { name }) => {
                     tracing::warn!(name, "the name of a new segment was taken");
                 }
                 other => return other,

@@ -1,6 +1,7 @@
 //! Names round trip; memory is shared, private to the user, reserved, and gone afterwards.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Advice, Extent, MAX_CHILDREN, Segment, SegmentError, SegmentName, leftovers, unlink};
 use crate::process::Pid;
@@ -264,4 +265,36 @@ fn a_lock_saves_a_pool_whose_pid_cannot_be_seen() {
     }
     assert!(!leftovers().unwrap().iter().any(|l| l.name == name));
     drop(segment);
+}
+
+/// Another container looks for leftovers all the time, and takes each new segment for one as long as it
+/// is not locked.
+#[test]
+fn a_segment_that_was_swept_before_it_was_locked_is_made_anew() {
+    if cfg!(not(target_os = "linux")) {
+        return; // no locks on shared memory there
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                super::sweep().unwrap();
+            }
+        });
+        let (mut count, mut lost) = (0_u32, 0);
+        for _ in 0..300 {
+            // Its maker seems dead by its name.
+            let fresh = || {
+                count += 1;
+                SegmentName::parse(&format!("/fy-zzzzz-2-swept{count:04}"))
+            };
+            let Ok(segment) = Segment::create_under(fresh, bytes(64 << 10)) else {
+                continue; // one name after the other was
+            };
+            let opened = Segment::open(segment.name());
+            lost += u32::from(opened.is_err());
+        }
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(lost, 0, "a segment that was made has a name");
+    });
 }

@@ -20,3 +20,9 @@ tests::on_ways! {
         victim!(way, "zygotes/stopped").passes();
     }
 }
+
+tests::on_ways! {
+    a_zygote_that_fails_takes_no_names_away [fork, forkserver] |way| {
+        victim!(way, "zygotes/refused").passes();
+    }
+}

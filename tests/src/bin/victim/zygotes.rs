@@ -16,6 +16,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("zygotes/kept", kept),
     ("zygotes/preloaded-child", preloaded_child),
     ("zygotes/stopped", stopped),
+    ("zygotes/refused", refused),
 ];
 
 fn zygote_of(pool: &Pool) -> i32 {
@@ -77,4 +78,31 @@ fn stopped(setup: &Setup) {
     send(zygote, Signal::Stop);
     let report = pool.abort(Duration::ZERO);
     assert_eq!(report.processes.len(), 2);
+}
+
+/// A zygote that the system lets wait for nothing any more ends, and another takes over. The pool's
+/// names, which the supervisor still needs, are not taken away.
+fn refused(setup: &Setup) {
+    let pool = setup.pool(1);
+    let zygote = zygote_of(&pool);
+    let names = census::segments_of(std::process::id());
+    assert!(!names.is_empty());
+    let limit = ["--pid", &zygote.to_string(), "--nofile=1:1"];
+    let limited = Command::new("prlimit").args(limit).status();
+    if !limited.is_ok_and(|status| status.success()) {
+        println!("skipped: no program prlimit (util-linux)");
+        return;
+    }
+    // It wakes to tell of this, and cannot wait again.
+    lose_a_worker(&pool);
+    until("the zygote ends", LIVENESS, || {
+        census::standing(zygote)
+            .is_none_or(|standing| standing.state == 'Z')
+            .then_some(())
+    });
+    works(&pool);
+    assert_ne!(zygote_of(&pool), zygote);
+    let still = census::segments_of(std::process::id());
+    assert!(names.iter().all(|name| still.contains(name)), "{still:?}");
+    pool.close();
 }

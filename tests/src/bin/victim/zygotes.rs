@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use forkyard::{Pool, TaskError};
+use forkyard::{ExitCause, Pool, TaskError};
 use forkyard_os::process::Signal;
 use tests::patience::{LIVENESS, observe_for, until};
 use tests::victim::send;
@@ -17,6 +17,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("zygotes/preloaded-child", preloaded_child),
     ("zygotes/stopped", stopped),
     ("zygotes/refused", refused),
+    ("zygotes/adopted", adopted),
 ];
 
 fn zygote_of(pool: &Pool) -> i32 {
@@ -105,4 +106,43 @@ fn refused(setup: &Setup) {
     let still = census::segments_of(std::process::id());
     assert!(names.iter().all(|name| still.contains(name)), "{still:?}");
     pool.close();
+}
+
+/// The zygote that serves, once all workers are at work, and so nothing is being forked.
+fn serving_at_rest(pool: &Pool) -> i32 {
+    until("all workers", LIVENESS, || {
+        works(pool);
+        let mut rows = pool.timings();
+        rows.retain(|row| row.exit.is_none() && row.tasks > 0);
+        let parents = rows
+            .iter()
+            .map(|row| Some(census::standing(row.pid)?.parent));
+        let parents: Vec<_> = parents.collect::<Option<_>>()?;
+        let serving = parents.iter().find(|parent| **parent != 1);
+        serving.copied().filter(|_| parents.len() == 2)
+    })
+}
+
+/// As process 1, which adopts what a zygote leaves, the program knows how its workers end, and
+/// leaves no zombies. (Of what a zygote was just forking when it died it was not told.)
+fn adopted(setup: &Setup) {
+    assert_eq!(std::process::id(), 1);
+    let pool = setup.pool(2);
+    for _ in 0..3 {
+        let serving = serving_at_rest(&pool);
+        send(serving, Signal::Kill);
+        until("it is reaped", LIVENESS, || {
+            census::standing(serving).is_none().then_some(())
+        });
+        lose_a_worker(&pool);
+    }
+    serving_at_rest(&pool);
+    let report = pool.close();
+    let killed = |cause| matches!(cause, ExitCause::Signal { signal: 9, .. });
+    assert!(report.deaths.len() == 3 && report.deaths.iter().all(|death| killed(death.cause)));
+    for row in &report.processes {
+        let exit = row.exit.expect("it has ended");
+        assert!(exit.is_success() || killed(exit), "{row:?}");
+    }
+    assert_eq!(census::zombies_of(1), [0; 0]);
 }

@@ -257,7 +257,15 @@ fn full_arena(setup: &Setup) {
     let builder = setup.builder().workers(2).arena_limit(1 << 20);
     let builder = builder.chunk_size(ChunkSize::Items(chunk));
     let pool = builder.build().expect("a pool");
-    let shared = pool.arena().copy_from(b"kept by all").expect("room");
+    let arena = pool.arena();
+    let shared = arena.copy_from(b"kept by all").expect("room");
+    let moved: Vec<_> = (0..300)
+        .map(|n: u16| {
+            let mut block = arena.alloc::<u16>(1).expect("room");
+            block[0] = n;
+            (n % 3 > 0).then_some(block)
+        })
+        .collect();
     let mut held = Vec::new();
     for bytes in [100 << 10, 1 << 10, 64] {
         while let Ok(block) = pool.arena().alloc::<u8>(bytes) {
@@ -285,6 +293,11 @@ fn full_arena(setup: &Setup) {
             Err(TaskError::SharedMemory(_)) => assert!(setup.is_shared() && bytes > 80),
             result => assert_eq!(result, Ok(bytes)),
         }
+    }
+    // What is whose is not mixed up, and what moves is the task's.
+    let take = |block: Option<Owned<[u16]>>| block.map(|block| block[0]);
+    for (n, result) in (0..).zip(pool.map(take, moved)) {
+        assert_eq!(result, Ok((n % 3 > 0).then_some(n)));
     }
     // Nothing of what failed is kept.
     drop(held);

@@ -16,6 +16,7 @@ tests::on_both_paths! {
     a_wait_in_vain_ends_in_time => |way| victim!(way, "memory/time-up").passes();
     a_crowd_takes_turns => |way| victim!(way, "memory/crowd").passes();
     large_results_take_turns => |way| victim!(way, "memory/large-results").passes();
+    a_full_arena_stops_no_item_that_needs_none => |way| victim!(way, "memory/full-arena").passes();
     case_21_a_small_shm_is_told => |way| in_shm_of("13m", victim!(way, "memory/small-shm"));
     case_21_a_full_shm_is_told => |way| in_shm_of("13m", victim!(way, "memory/full-shm"));
     case_21_a_shm_that_is_taken_away_is_told => |way| in_shm_of("20m", victim!(way, "memory/taken-away"));

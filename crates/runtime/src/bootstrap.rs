@@ -118,6 +118,14 @@ pub(crate) fn unlink_all(name: &SegmentName, control: &Control) {
     let _ = unlink_pool(name);
 }
 
+/// The same, if its supervisor is gone: a process that ends for another reason leaves the names to
+/// those that go on.
+pub(crate) fn unlink_if_orphaned(name: &SegmentName, control: &Control) {
+    if !name.creator_is_alive() {
+        unlink_all(name, control);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use forkyard_shm::layout::Shape;

@@ -72,15 +72,16 @@ impl Dispatch<'_> {
                 }
                 Err(NotSent::NoMemory(_)) if !ready.is_empty() => return true,
                 Err(NotSent::NoMemory(why)) => {
-                    let items = match std::mem::take(&mut self.full) {
-                        0 => {
-                            source.held = None;
-                            1
-                        }
+                    match std::mem::take(&mut self.full) {
                         // What is held, if anything, comes after these.
-                        full => full,
-                    };
-                    self.fail(items, TaskError::SharedMemory(why.into()), on_reply);
+                        full @ 2.. => {
+                            self.apart = self.sink.split(full).into();
+                            continue;
+                        }
+                        1 => self.sink.clear(),
+                        _ => source.held = None,
+                    }
+                    self.fail(1, TaskError::SharedMemory(why.into()), on_reply);
                 }
                 Err(NotSent::Failed(items, error)) => self.fail(items, error, on_reply),
             }
@@ -124,6 +125,10 @@ impl Dispatch<'_> {
     ) -> Result<Option<u32>, NotSent> {
         if self.full > 0 {
             return self.take_parcel(self.full, parcel).map(Some);
+        }
+        if let Some(item) = self.apart.pop_front() {
+            self.sink.put_apart(item);
+            return self.take_parcel(1, parcel).map(Some);
         }
         if let Some(error) = self.failed.take() {
             return Err(NotSent::Failed(1, error));

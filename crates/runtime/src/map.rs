@@ -1,6 +1,6 @@
 //! Many items over one pool: cut into messages, sent as workers get room, taken as they come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::error::TaskError;
 use crate::packing::Packing;
 use crate::parcel::Ready;
 use crate::reply::Decoder;
-use crate::sink::Sink;
+use crate::sink::{Apart, Sink};
 use crate::sizing::{CHUNK_NS, Sizing};
 use crate::source::Source;
 use crate::trampoline::Function;
@@ -33,6 +33,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) sink: Sink,
     /// Items in the sink that wait for shared memory.
     pub(crate) full: u32,
+    /// Items that found no memory together, and are sent one by one.
+    pub(crate) apart: VecDeque<Apart>,
     /// Why the next item, which was taken in, is not sent.
     pub(crate) failed: Option<TaskError>,
     /// A message is being put together. Still so at the beginning: a panic of an item or of the
@@ -120,6 +122,7 @@ impl<'a> Dispatch<'a> {
             batch: core.lock().open_batch(core, function, terms),
             sink: Sink::new(core.options.transport, Arc::clone(&core.arena)),
             full: 0,
+            apart: VecDeque::new(),
             failed: None,
             half_made: false,
             refused: None,
@@ -224,9 +227,13 @@ impl<'a> Dispatch<'a> {
         flow.source.is_done() && !self.holds_back() && self.replied == self.next
     }
 
-    /// Whether items were taken in whose turn is still to come.
+    /// How many items were taken in whose turn is still to come.
+    pub(crate) fn held_back(&self) -> usize {
+        self.full as usize + self.apart.len() + usize::from(self.failed.is_some())
+    }
+
     fn holds_back(&self) -> bool {
-        self.full > 0 || self.failed.is_some()
+        self.held_back() > 0
     }
 
     pub(crate) fn has_budget(&self) -> bool {

@@ -127,7 +127,9 @@ impl Reaper {
                 // known is that it is gone.
                 Ok(None) | Err(_) => unknown_exit(pid),
             },
-            Starter::Zygote(_) if seat.orphaned_at.is_some() => unknown_exit(pid),
+            Starter::Zygote(_) if seat.orphaned_at.is_some() => {
+                orphans_exit(pid, seat.orphaned_at, |pid| reap(pid).ok().flatten())
+            }
             // The zygote knows how, and is about to say so. If it does not, it is ended.
             Starter::Zygote(_) => {
                 seat.is_unheard = true;
@@ -320,15 +322,16 @@ impl Reaper {
             };
             seat.orphaned_at = Some(start_time(pid).unwrap_or(0));
             if seat.is_unheard || !seat.is_watched {
-                unwatched.push((seat.index, pid, seat.is_unheard));
+                unwatched.push((seat.index, pid, seat.orphaned_at, seat.is_unheard));
             }
         }
         drop(driver);
-        for (index, pid, is_gone) in unwatched {
+        for (index, pid, orphaned_at, is_gone) in unwatched {
             if !is_gone {
                 let _ = kill(pid, Signal::Kill);
             }
-            self.exited(core.lock(), index, &unknown_exit(pid));
+            let exit = orphans_exit(pid, orphaned_at, |pid| reap_blocking(pid).ok());
+            self.exited(core.lock(), index, &exit);
         }
         Core::ensure_fed(&core, &mut core.lock());
         core.ring();
@@ -362,6 +365,19 @@ impl Reaper {
         let next = next.chain(limits).chain(driver.next_stand_in()).min();
         (driver.all_gone() && !driver.has_notices(), next)
     }
+}
+
+/// How a worker has ended whose zygote is gone. Mostly nobody knows; but where this process adopts
+/// orphans, as process 1 does, it is the one to reap it.
+fn orphans_exit(
+    pid: Pid,
+    orphaned_at: Option<u64>,
+    reap: impl FnOnce(Pid) -> Option<Exit>,
+) -> Exit {
+    // Reaped by another, its pid may be that of a child of the program's.
+    let is_there = start_time(pid).is_some_and(|at| orphaned_at == Some(at));
+    let exit = is_there.then(|| reap(pid)).flatten();
+    exit.unwrap_or_else(|| unknown_exit(pid))
 }
 
 fn unknown_exit(pid: Pid) -> Exit {

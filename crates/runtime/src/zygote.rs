@@ -21,7 +21,7 @@ use forkyard_os::process::{
 };
 use forkyard_os::stderr::become_stderr;
 
-use crate::bootstrap::{Attachment, unlink_all};
+use crate::bootstrap::{Attachment, unlink_all, unlink_if_orphaned};
 use crate::setup::{Preparation, prepare};
 use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED, NotForked, ZygoteMessage};
 use crate::worker;
@@ -37,8 +37,19 @@ enum Next {
         stderr: Option<OwnedFd>,
         go: ControlSocket,
     },
-    /// The supervisor is gone.
+    /// The line is closed: the supervisor is gone.
     Leave,
+    /// The line is of no use, for a reason that says nothing of the supervisor.
+    Fail,
+}
+
+impl From<ControlError> for Next {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Closed => Self::Leave,
+            _ => Self::Fail,
+        }
+    }
 }
 
 /// Waits until it is needed, forks the next spare while it is as clean as it was, then serves.
@@ -50,7 +61,8 @@ pub(crate) fn run_spare(
     loop {
         stand_alone();
         match socket.recv_with() {
-            Err(_) => leave(&attachment),
+            Err(ControlError::Closed) => leave(&attachment),
+            Err(_) => fail(&attachment),
             Ok((_, None)) => break,
             Ok((_, Some(line))) => match fork_spare(&socket, line.into()) {
                 Some(line) => socket = line, // this is that spare now
@@ -120,6 +132,7 @@ pub(crate) fn run(socket: ControlSocket, attachment: Attachment, preparation: &P
                 worker::run(attachment, index, generation)
             }
             Next::Leave => leave(&attachment),
+            Next::Fail => fail(&attachment),
         }
     }
 }
@@ -138,11 +151,18 @@ fn leave(attachment: &Attachment) -> ! {
     exit_now(EXIT_ORPHANED)
 }
 
+/// Want of memory, or the like. The supervisor sees the line close, and takes another zygote: the
+/// pool's names are still needed.
+fn fail(attachment: &Attachment) -> ! {
+    unlink_if_orphaned(&attachment.name, &attachment.control);
+    exit_now(EXIT_NOT_ATTACHED)
+}
+
 fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
     match wait_either(socket, children) {
         Ok(Either::ChildChanged) => match report_exits(socket) {
             Ok(()) => Next::Serve,
-            Err(_) => Next::Leave,
+            Err(error) => error.into(),
         },
         Ok(Either::Message) => match socket.recv_with() {
             Ok((bytes, stderr)) => match ZygoteMessage::decode(&bytes) {
@@ -151,9 +171,10 @@ fn serve_one(socket: &ControlSocket, children: &ChildEvents) -> Next {
                 }
                 _ => Next::Serve,
             },
-            Err(_) => Next::Leave,
+            Err(error) => error.into(),
         },
-        Ok(Either::PeerGone) | Err(_) => Next::Leave,
+        Ok(Either::PeerGone) => Next::Leave,
+        Err(_) => Next::Fail,
     }
 }
 
@@ -211,7 +232,7 @@ fn fork_worker(
 fn answer(socket: &ControlSocket, message: ZygoteMessage) -> Next {
     match socket.send(&message.encode()) {
         Ok(()) => Next::Serve,
-        Err(_) => Next::Leave,
+        Err(error) => error.into(),
     }
 }
 

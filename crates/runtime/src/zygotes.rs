@@ -44,8 +44,8 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Ends it, if it has not ended, and says how it did, if it is ours to know. It does nothing
-    /// but wait for our line to close, which a copy of our end in some other child could put off.
+    /// Ends it, if it has not ended, and says how it did, if it is ours to know: also what another
+    /// zygote has forked is, where this process adopts orphans. It does nothing but wait for our line to close, which a copy of our end in some other child could put off.
     pub(crate) fn end(&self) -> ExitCause {
         if self
             .adopted_at
@@ -54,9 +54,6 @@ impl Zygote {
             return ExitCause::Unknown;
         }
         let _ = kill(self.pid, Signal::Kill);
-        if self.adopted_at.is_some() {
-            return ExitCause::Unknown;
-        }
         reap_blocking(self.pid).map_or(ExitCause::Unknown, |exit| exit.cause)
     }
 }

@@ -104,7 +104,7 @@ where
         }
         let under_way = (self.dispatch.next - self.dispatch.window.yielded()) as usize;
         let (low, high) = self.flow.size_hint();
-        let more = self.flow.held() + usize::from(self.dispatch.failed.is_some());
+        let more = self.flow.held() + self.dispatch.held_back();
         (
             low.saturating_add(under_way + more),
             high.and_then(|high| high.checked_add(under_way + more)),

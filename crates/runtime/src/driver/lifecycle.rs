@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use forkyard_os::process::{Pid, Signal, kill, start_time};
+use forkyard_os::process::{Pid, Signal, kill};
 
 use super::{Core, Driver, Seat, StartFailure};
 use crate::life::{Action, Event, PoolPhase, SeatPhase, Wait};
@@ -354,15 +354,7 @@ impl Driver {
 
     /// The process of a seat, if its pid cannot be another's.
     pub(super) fn own_pid(&self, index: usize) -> Option<Pid> {
-        let seat = &self.seats[index];
-        // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
-        // not ours to reap. Otherwise the process is not yet reaped, so the pid is still its own.
-        let is_own = |pid: &Pid| match seat.orphaned_at {
-            _ if seat.is_unheard => false,
-            None | Some(0) => true,
-            Some(at) => start_time(*pid) == Some(at),
-        };
-        seat.pid.filter(is_own)
+        self.seats[index].own_pid()
     }
 
     pub(super) fn signal(&self, core: &Core, index: usize, signal: Signal) {

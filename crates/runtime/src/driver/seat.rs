@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use forkyard_os::process::Pid;
+use forkyard_os::process::{Pid, start_time};
 use forkyard_shm::OwnerIndex;
 
 use super::link::Link;
@@ -153,5 +153,36 @@ impl Seat {
     /// Whether a process is, or will be, here.
     pub(crate) fn is_occupied(&self) -> bool {
         self.phase.is_occupied()
+    }
+
+    /// Its process, if the pid cannot be another's.
+    pub(super) fn own_pid(&self) -> Option<Pid> {
+        // Its end may not have been heard of yet, and then its pid can be another's: an orphan is
+        // not ours to reap. Otherwise the process is not yet reaped, so the pid is still its own.
+        let is_own = |pid: &Pid| match self.orphaned_at {
+            _ if self.is_unheard => false,
+            None => true,
+            Some(at) => is_orphan(*pid, at),
+        };
+        self.pid.filter(is_own)
+    }
+}
+
+/// Whether a pid is still that of an orphan that had started at `at`; 0: it was not to be seen, and
+/// if something is to be seen now, it is another.
+fn is_orphan(pid: Pid, at: u64) -> bool {
+    start_time(pid).unwrap_or(0) == at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_orphan_that_was_gone_is_not_who_has_its_pid_now() {
+        let pid = Pid::current();
+        let at = start_time(pid).expect("it is there");
+        assert!(is_orphan(pid, at));
+        assert!(!is_orphan(pid, 0) && !is_orphan(pid, at + 1));
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use forkyard_os::process::{Signal, kill_group, stop_self};
+use forkyard_os::process::{Pid, Signal, kill_group, start_time, stop_self};
 
 use super::elsewhere::own_pools;
 use super::{Core, Driver, Locked};
@@ -78,29 +78,58 @@ pub fn suspend() -> std::io::Result<()> {
     let mut held: Vec<(&Core, Locked<'_>)> =
         pools.iter().map(|core| (&**core, core.lock())).collect();
     let begun = Instant::now();
-    for (core, driver) in &held {
-        driver.signal_groups(core, Signal::Stop);
-    }
+    let stop = |(core, driver): &(&Core, Locked<'_>)| driver.stop_groups(core);
+    let groups: Vec<_> = held.iter().map(stop).collect();
     let stopped = stop_self();
     let pause = Pause {
         begun,
         ended: Instant::now(),
     };
-    for (core, driver) in &mut held {
+    for ((core, driver), groups) in held.iter_mut().zip(groups) {
         driver.put_off(core, pause);
-        driver.signal_groups(core, Signal::Cont);
+        for group in groups.iter().filter(|group| !group.is_anothers()) {
+            driver.signal_group(core, group, Signal::Cont);
+        }
     }
     stopped.map_err(std::io::Error::other)
 }
 
+/// A worker that is stopped, with its group.
+#[derive(Debug)]
+struct Group {
+    seat: usize,
+    pid: Pid,
+    /// When it was started, to know it by.
+    started: Option<u64>,
+}
+
+impl Group {
+    /// Whether the pid is another's now: a zygote goes on reaping while its supervisor is stopped,
+    /// which may be for long. The pid of a worker that is gone may be its group's still.
+    fn is_anothers(&self) -> bool {
+        let now = start_time(self.pid);
+        now.is_some() && self.started.is_some() && now != self.started
+    }
+}
+
 impl Driver {
-    fn signal_groups(&self, core: &Core, signal: Signal) {
-        for index in 0..self.seats.len() {
-            if let Some(pid) = self.own_pid(index)
-                && let Err(error) = kill_group(pid, signal)
-            {
-                trace::not_signalled(core, &self.seats[index], signal, &error);
-            }
+    /// Stops each worker with its group.
+    fn stop_groups(&self, core: &Core) -> Vec<Group> {
+        let group = |seat| {
+            let pid = self.own_pid(seat)?;
+            let started = start_time(pid);
+            Some(Group { seat, pid, started })
+        };
+        let groups: Vec<_> = (0..self.seats.len()).filter_map(group).collect();
+        for group in &groups {
+            self.signal_group(core, group, Signal::Stop);
+        }
+        groups
+    }
+
+    fn signal_group(&self, core: &Core, group: &Group, signal: Signal) {
+        if let Err(error) = kill_group(group.pid, signal) {
+            trace::not_signalled(core, &self.seats[group.seat], signal, &error);
         }
     }
 
@@ -152,5 +181,28 @@ mod tests {
         for (then, counts_from) in [(3, 8), (10, 15), (12, 15), (15, 15), (20, 20)] {
             assert_eq!(pause.beginning(at(then)), at(counts_from));
         }
+    }
+
+    #[test]
+    fn a_pid_that_came_again_is_anothers() {
+        let pid = Pid::current();
+        let started = start_time(pid);
+        let group = |started| Group {
+            seat: 0,
+            pid,
+            started,
+        };
+        assert!(started.is_some() && !group(started).is_anothers());
+        assert!(group(started.map(|at| at + 1)).is_anothers());
+        assert!(!group(None).is_anothers(), "what is not known is no reason");
+        // What is gone has left its group, which goes on.
+        let mut child = std::process::Command::new("true").spawn().expect("true");
+        let pid = Pid::from_raw(child.id().cast_signed()).expect("a pid");
+        child.wait().expect("it ends");
+        let gone = Group {
+            pid,
+            ..group(started)
+        };
+        assert!(!gone.is_anothers());
     }
 }

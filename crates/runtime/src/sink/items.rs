@@ -24,6 +24,9 @@ pub(super) struct Row {
     is_fenced: bool,
     /// There is no shared memory for it now.
     is_homeless: bool,
+    /// Which of the attachments are whose, of items that have any: how many items and attachments
+    /// there were after each.
+    pub(super) attached: Vec<(u32, usize)>,
 }
 
 impl Sink {
@@ -86,6 +89,9 @@ impl Sink {
     #[cold]
     fn note_attachments(&mut self) {
         self.alone |= take_attachments(&mut self.attached);
+        self.row
+            .attached
+            .push((self.row.count, self.attached.len()));
         if self.announces {
             // There will be descriptors behind the items.
             self.leave_block();
@@ -97,8 +103,12 @@ impl Sink {
     fn enter_block(&mut self) {
         let foretold = self.row.each.saturating_mul(self.row.expected as usize);
         let whole = foretold.saturating_add(HEAD_BYTES);
-        if self.transport == Transport::Copy || !(INLINE_BYTES + 1..=MOST_FORETOLD).contains(&whole)
-        {
+        if self.transport == Transport::Copy || whole <= INLINE_BYTES {
+            return;
+        }
+        if whole > MOST_FORETOLD {
+            // It will want memory in the end, how much is not known.
+            self.row.is_homeless = self.arena.alloc(INLINE_BYTES + 1).is_err();
             return;
         }
         let Ok(mut block) = self.arena.alloc(whole) else {
@@ -112,11 +122,12 @@ impl Sink {
         self.spilled = false;
     }
 
-    /// Whether one more item would need shared memory, of which there is none now: without it, as
-    /// many travel together as a slot holds.
+    /// Whether one more item may need shared memory, of which there is none now: without it, as
+    /// many travel together as a slot holds, if all are as long as each other.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.row.is_homeless && self.len() + self.row.each > INLINE_BYTES
+        let row = &self.row;
+        row.is_homeless && (row.is_fenced || self.len() + row.each > INLINE_BYTES)
     }
 
     /// Puts what is in a block where there is room for more.
@@ -144,7 +155,9 @@ impl Sink {
                 self.row.count += 1;
                 if has_attachments() {
                     self.note_attachments();
-                } else if self.row.count == 1 && !self.row.is_fenced {
+                }
+                let has_more_behind = self.announces && !self.attached.is_empty();
+                if self.row.count == 1 && !self.row.is_fenced && !has_more_behind && !self.alone {
                     self.enter_block();
                 }
             }

@@ -3,6 +3,7 @@
 mod buffer;
 mod items;
 mod shortage;
+mod split;
 mod take;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::packing::{Attachments, count_attachments, restart_attachments, take_a
 use crate::parcel::HEADER_BYTES;
 
 pub(crate) use self::shortage::when_short;
+pub(crate) use self::split::Apart;
 
 /// Why something could not be put into a [`Sink`].
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use forkyard_os::process::{Pid, exit_now};
 use forkyard_os::segment::SegmentName;
 use forkyard_shm::control::Control;
 
-use crate::bootstrap::unlink_all;
+use crate::bootstrap::{unlink_all, unlink_if_orphaned};
 use crate::start::{EXIT_NOT_ATTACHED, EXIT_ORPHANED};
 
 /// Bytes of the watching thread's stack; it makes a few system calls.
@@ -18,12 +18,15 @@ pub(crate) fn start((pid, started): (Pid, u64), name: SegmentName, control: Cont
         .name("forkyard-watch".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            if let Err(error) = wait_for_exit(pid, started) {
-                super::complain(&format!(
-                    "a worker cannot watch its supervisor and ends: {error}"
-                ));
+            match wait_for_exit(pid, started) {
+                Ok(()) => unlink_all(&name, &control),
+                Err(error) => {
+                    super::complain(&format!(
+                        "a worker cannot watch its supervisor and ends: {error}"
+                    ));
+                    unlink_if_orphaned(&name, &control);
+                }
             }
-            unlink_all(&name, &control);
             crate::manager::take_folder_away();
             exit_now(EXIT_ORPHANED)
         });

@@ -1,9 +1,10 @@
 //! Shared memory that runs out: who waits, who is told, and what is left.
 
+use std::num::NonZeroUsize;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use forkyard::{ArenaError, Owned, Pool, Shared, TaskError};
+use forkyard::{ArenaError, ChunkSize, Owned, Pool, Shared, TaskError};
 use forkyard_os::process::Signal;
 use serde_bytes::ByteBuf;
 use tests::gate;
@@ -23,6 +24,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("memory/time-up", time_up),
     ("memory/crowd", crowd),
     ("memory/large-results", large_results),
+    ("memory/full-arena", full_arena),
     ("memory/small-shm", small_shm),
     ("memory/full-shm", full_shm),
     ("memory/taken-away", taken_away),
@@ -245,6 +247,61 @@ fn large_results(setup: &Setup) {
     for (n, result) in pool.imap(make, 0..100).enumerate() {
         is_right(n, result);
     }
+    works(&pool);
+}
+
+/// The program keeps all of the arena: each item that fits a slot gets to its task, whatever stands
+/// beside it in its chunk; one that does not fails alone.
+fn full_arena(setup: &Setup) {
+    let chunk = NonZeroUsize::new(100).expect("not zero");
+    let builder = setup.builder().workers(2).arena_limit(1 << 20);
+    let builder = builder.chunk_size(ChunkSize::Items(chunk));
+    let pool = builder.build().expect("a pool");
+    let arena = pool.arena();
+    let shared = arena.copy_from(b"kept by all").expect("room");
+    let moved: Vec<_> = (0..300)
+        .map(|n: u16| {
+            let mut block = arena.alloc::<u16>(1).expect("room");
+            block[0] = n;
+            (n % 3 > 0).then_some(block)
+        })
+        .collect();
+    let mut held = Vec::new();
+    for bytes in [100 << 10, 1 << 10, 64] {
+        while let Ok(block) = pool.arena().alloc::<u8>(bytes) {
+            held.push(block);
+        }
+    }
+    let len = |text: String| text.len();
+    let text = |n: usize| "x".repeat(n * 7 % 80);
+    for (n, result) in pool.map(len, (0..1000).map(text)).into_iter().enumerate() {
+        assert_eq!(result, Ok(text(n).len()));
+    }
+    assert_eq!(pool.map(|()| (), [(); 1000]), vec![Ok(()); 1000]);
+    let handles = vec![shared; 300];
+    let read = |block: Shared<[u8]>| block.len();
+    assert_eq!(pool.map(read, handles), vec![Ok(11); 300]);
+    let at_once = ChunkSize::Items(NonZeroUsize::new(1 << 20).expect("not zero"));
+    let numbers = pool.task(|n: u64| n).chunk_size(at_once).map(0..2000);
+    assert_eq!(numbers, (0..2000).map(Ok).collect::<Vec<_>>());
+    let uneven = [10, 2000, 3, 90, 40];
+    for (bytes, result) in uneven
+        .into_iter()
+        .zip(pool.map(len, uneven.map(|n| "x".repeat(n))))
+    {
+        match result {
+            Err(TaskError::SharedMemory(_)) => assert!(setup.is_shared() && bytes > 80),
+            result => assert_eq!(result, Ok(bytes)),
+        }
+    }
+    // What is whose is not mixed up, and what moves is the task's.
+    let take = |block: Option<Owned<[u16]>>| block.map(|block| block[0]);
+    for (n, result) in (0..).zip(pool.map(take, moved)) {
+        assert_eq!(result, Ok((n % 3 > 0).then_some(n)));
+    }
+    // Nothing of what failed is kept.
+    drop(held);
+    assert_eq!(pool.arena().stats().live_blocks, 0);
     works(&pool);
 }
 

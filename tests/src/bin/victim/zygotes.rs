@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use forkyard::{Pool, TaskError};
+use forkyard::{ExitCause, Pool, TaskError};
 use forkyard_os::process::Signal;
 use tests::patience::{LIVENESS, observe_for, until};
 use tests::victim::send;
@@ -16,6 +16,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("zygotes/kept", kept),
     ("zygotes/preloaded-child", preloaded_child),
     ("zygotes/stopped", stopped),
+    ("zygotes/refused", refused),
+    ("zygotes/adopted", adopted),
 ];
 
 fn zygote_of(pool: &Pool) -> i32 {
@@ -77,4 +79,70 @@ fn stopped(setup: &Setup) {
     send(zygote, Signal::Stop);
     let report = pool.abort(Duration::ZERO);
     assert_eq!(report.processes.len(), 2);
+}
+
+/// A zygote that the system lets wait for nothing any more ends, and another takes over. The pool's
+/// names, which the supervisor still needs, are not taken away.
+fn refused(setup: &Setup) {
+    let pool = setup.pool(1);
+    let zygote = zygote_of(&pool);
+    let names = census::segments_of(std::process::id());
+    assert!(!names.is_empty());
+    let limit = ["--pid", &zygote.to_string(), "--nofile=1:1"];
+    let limited = Command::new("prlimit").args(limit).status();
+    if !limited.is_ok_and(|status| status.success()) {
+        println!("skipped: no program prlimit (util-linux)");
+        return;
+    }
+    // It wakes to tell of this, and cannot wait again.
+    lose_a_worker(&pool);
+    until("the zygote ends", LIVENESS, || {
+        census::standing(zygote)
+            .is_none_or(|standing| standing.state == 'Z')
+            .then_some(())
+    });
+    works(&pool);
+    assert_ne!(zygote_of(&pool), zygote);
+    let still = census::segments_of(std::process::id());
+    assert!(names.iter().all(|name| still.contains(name)), "{still:?}");
+    pool.close();
+}
+
+/// The zygote that serves, once all workers are at work, and so nothing is being forked.
+fn serving_at_rest(pool: &Pool) -> i32 {
+    until("all workers", LIVENESS, || {
+        works(pool);
+        let mut rows = pool.timings();
+        rows.retain(|row| row.exit.is_none() && row.tasks > 0);
+        let parents = rows
+            .iter()
+            .map(|row| Some(census::standing(row.pid)?.parent));
+        let parents: Vec<_> = parents.collect::<Option<_>>()?;
+        let serving = parents.iter().find(|parent| **parent != 1);
+        serving.copied().filter(|_| parents.len() == 2)
+    })
+}
+
+/// As process 1, which adopts what a zygote leaves, the program knows how its workers end, and
+/// leaves no zombies. (Of what a zygote was just forking when it died it was not told.)
+fn adopted(setup: &Setup) {
+    assert_eq!(std::process::id(), 1);
+    let pool = setup.pool(2);
+    for _ in 0..3 {
+        let serving = serving_at_rest(&pool);
+        send(serving, Signal::Kill);
+        until("it is reaped", LIVENESS, || {
+            census::standing(serving).is_none().then_some(())
+        });
+        lose_a_worker(&pool);
+    }
+    serving_at_rest(&pool);
+    let report = pool.close();
+    let killed = |cause| matches!(cause, ExitCause::Signal { signal: 9, .. });
+    assert!(report.deaths.len() == 3 && report.deaths.iter().all(|death| killed(death.cause)));
+    for row in &report.processes {
+        let exit = row.exit.expect("it has ended");
+        assert!(exit.is_success() || killed(exit), "{row:?}");
+    }
+    assert_eq!(census::zombies_of(1), [0; 0]);
 }

@@ -8,9 +8,9 @@ use forkyard_shm::layout::Shape;
 use forkyard_wire::codec;
 use serde::{Serialize, Serializer};
 
-use super::super::Sink;
+use super::super::{PutError, Sink};
 use crate::Transport;
-use crate::arena::{Block, RawArena};
+use crate::arena::{Block, BlockMut, RawArena};
 use crate::bootstrap::identity;
 use crate::items::{Item, Items};
 use crate::job::ItemError;
@@ -160,18 +160,23 @@ fn what_cannot_be_put_leaves_the_row_as_it_was() {
     }
 }
 
+/// Everything that there is.
+fn fill(arena: &RawArena) -> Vec<BlockMut> {
+    let mut all = Vec::new();
+    for bytes in [100 << 10, 1 << 10, 64] {
+        while let Ok(block) = arena.alloc(bytes) {
+            all.push(block);
+        }
+    }
+    all
+}
+
 #[test]
 fn without_memory_for_a_block_items_wait_to_be_taken() {
     let world = world();
     let [mut sink, _] = sinks(&world);
     let arena = &world.arena;
-    let mut all = Vec::new();
-    while let Ok(block) = arena.alloc(1 << 20) {
-        all.push(block);
-    }
-    while let Ok(block) = arena.alloc(1 << 10) {
-        all.push(block);
-    }
+    let all = fill(arena);
     sink.open_items(1000);
     let fits = (0..1000_u64).take_while(|n| {
         sink.put_item(n).unwrap();
@@ -188,4 +193,56 @@ fn without_memory_for_a_block_items_wait_to_be_taken() {
     assert!(sink.take(message, &mut parcel).is_err());
     drop(all);
     assert_eq!(received(&mut sink, 1000).len(), 8008);
+}
+
+#[test]
+fn without_memory_a_row_ends_where_a_slot_does_or_where_lengths_differ() {
+    let world = world();
+    let [mut sink, _] = sinks(&world);
+    let all = fill(&world.arena);
+    let mut put = |expected, texts: &[&str]| {
+        sink.open_items(expected);
+        let is_put = |text: &&&str| {
+            sink.put_item(*text).unwrap();
+            !sink.is_full()
+        };
+        texts.iter().take_while(is_put).count()
+    };
+    let even = ["x"; 20];
+    assert_eq!(put(1000, &even), 8, "the ninth fills the slot");
+    assert_eq!(put(1 << 20, &even), 8, "so much is not foretold");
+    assert_eq!(put(1000, &["x", "x", "yy", "x"]), 2, "no more behind this");
+    drop(all);
+    assert_eq!(put(1000, &even), 20);
+    assert_eq!(put(1 << 20, &even), 20);
+}
+
+#[test]
+fn a_row_without_memory_comes_apart() {
+    let world = world();
+    let [mut sink, _] = sinks(&world);
+    let all = fill(&world.arena);
+    let long = "y".repeat(200);
+    let mut rows = vec![vec!["x"; 20], ["x", "yy", "", "xyz"].repeat(5)];
+    rows.push(vec!["x", &long, "xyz"]);
+    let mut row = |texts: &[&str]| {
+        sink.open_items(40);
+        texts.iter().for_each(|text| sink.put_item(*text).unwrap());
+        sink.close_items();
+        let taken = sink.take(Message::default(), &mut Parcel::default());
+        assert!(matches!(taken, Err(PutError::SharedMemory(_))), "{taken:?}");
+        let parts = sink.split(texts.len() as u32);
+        assert_eq!(sink.len(), 0);
+        parts
+    };
+    let parts: Vec<_> = rows.iter().map(|texts| row(texts)).collect();
+    drop(all);
+    for (parts, texts) in parts.into_iter().zip(rows) {
+        assert_eq!(parts.len(), texts.len());
+        for (part, text) in parts.into_iter().zip(texts) {
+            sink.put_apart(part);
+            let payload = received(&mut sink, 1);
+            assert_eq!(codec::decode::<String>(&payload).unwrap(), text);
+        }
+    }
 }

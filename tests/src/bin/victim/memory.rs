@@ -263,7 +263,7 @@ fn full_arena(setup: &Setup) {
         .map(|n: u16| {
             let mut block = arena.alloc::<u16>(1).expect("room");
             block[0] = n;
-            (n % 3 > 0).then_some(block)
+            (!n.is_multiple_of(3)).then_some(block)
         })
         .collect();
     let mut held = Vec::new();

@@ -47,7 +47,7 @@ pub(super) fn behind_unwatched(setup: &Setup) {
     let all_ran = |name, count| {
         until(name, LIVENESS, || {
             (gate::arrived(name) == count).then_some(())
-        })
+        });
     };
     all_ran("submitted", 30);
 

@@ -94,7 +94,7 @@ const CASES: [(u32, &str, Ways); 46] = [
 ];
 
 /// Tests of a case that run on some of its ways only: on these, and why.
-const PARTIAL: [(&str, &[&str], &str); 7] = [
+const PARTIAL: [(&str, &[&str], &str); 8] = [
     (
         "case_32_an_init_that_workers_skip_is_told",
         &[

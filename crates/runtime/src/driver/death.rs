@@ -28,6 +28,7 @@ use crate::{mapped, timings, trace};
 impl Driver {
     /// A worker was reaped.
     pub(crate) fn on_exit(&mut self, core: &Core, index: usize, exit: &Exit) {
+        let exit = &exit.without_image(self.seats[index].image_peak_bytes);
         // What it did before it died counts, also when it was ready for a moment only.
         self.seats[index].link.drain();
         self.poll(core);

@@ -41,13 +41,13 @@ tests::on_every_way! {
 }
 
 tests::on_ways! {
-    /// Nobody can listen where `TMPDIR` says: it is not there, not to be written to, too long, no UTF-8.
+    /// Nobody can listen where `TMPDIR` says: it is not there, not to be written to, too long, no UTF-8. On the shared
+    /// path nobody has to.
     a_bad_folder_for_temporary_files_is_an_error [spawn, fork, forkserver] |way| {
-        let copy = Way::named("copy", way.method);
+        let scenario = if way.is_shared() { "start/plain" } else { "start/no-folder" };
         let long = format!("/{}", "x".repeat(120));
-        let set = |value: &str| victim!(copy, "start/no-folder").env("TMPDIR", value);
-        let odd = r"TMPDIR=$(printf '/tmp/\377') && export TMPDIR";
-        let odd = victim!(copy, "start/no-folder").after(odd);
+        let set = |value: &str| victim!(way, scenario).env("TMPDIR", value);
+        let odd = victim!(way, scenario).after(r"TMPDIR=$(printf '/tmp/\377') && export TMPDIR");
         for victim in [set("/nonexistent"), set("/proc"), set(&long), odd] {
             let ended = victim.run();
             ended.passed();

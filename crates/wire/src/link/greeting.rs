@@ -44,7 +44,7 @@ impl Listener {
         Ok((Self(server), name))
     }
 
-    /// Whether there is a place to listen at, as far as can be said beforehand: `TMPDIR`, where that is looked at.
+    /// Whether there is a place to listen at, as far as can be said beforehand.
     ///
     /// # Errors
     /// [`LinkError::TemporaryFolder`], [`LinkError::NameTooLong`].

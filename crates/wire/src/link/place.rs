@@ -1,5 +1,6 @@
 //! Where ipc-channel puts the socket of a listener: in a fresh folder below the one for temporary files. It panics when
-//! there is no such folder to be had, and cuts a name that is too long, so both are looked at before.
+//! there is no such folder to be had, and cuts a name that is too long, so both are looked at before. That is done on
+//! every system, also where a listener is no socket, so that what works on one works on the others.
 
 use std::fs::DirBuilder;
 use std::hash::{BuildHasher, RandomState};
@@ -17,20 +18,15 @@ const ADDED: &str = "/.tmp123456/socket";
 
 /// Whether a socket can be put below `folder`.
 pub(super) fn check(folder: &Path) -> Result<(), LinkError> {
-    // On macOS a listener is a Mach port.
-    if cfg!(target_os = "macos") {
-        return Ok(());
-    }
     let refused = |source| LinkError::TemporaryFolder {
         folder: folder.to_owned(),
         source,
     };
     // The worker is told the whole path.
-    let whole = env::current_dir().map(|here| here.join(folder));
     let whole = if folder.is_absolute() {
         folder.to_owned()
     } else {
-        whole.map_err(refused)?
+        env::current_dir().map_err(refused)?.join(folder)
     };
     let Some(text) = whole.to_str() else {
         let why = "its path is not UTF-8";
@@ -49,7 +45,7 @@ pub(super) fn check(folder: &Path) -> Result<(), LinkError> {
     fs::remove_dir(&trial).map_err(refused)
 }
 
-#[cfg(all(test, not(target_os = "macos")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -8,6 +8,7 @@ tests::on_every_way! {
     case_03_an_exit_with_0_is_a_death => |way| victim!(way, "death/exits").passes();
     case_04_each_way_of_dying_is_told => |way| victim!(way, "death/each-way").passes();
     case_04_each_call_says_what_the_dead_ran => |way| victim!(way, "death/each-call").passes();
+    the_peak_of_a_worker_is_its_own => |way| victim!(way, "death/peaks").passes();
     case_09_the_rest_of_a_map_is_done => |way| victim!(way, "death/one-of-many").passes();
     case_09_results_written_before_a_death_are_kept => |way| victim!(way, "death/earlier-results").passes();
     case_10_workers_may_die_all_at_once => |way| victim!(way, "death/at-once").passes();

@@ -11,7 +11,9 @@ tests::on_every_way! {
     absurd_counts_are_refused => |way| victim!(way, "start/bad-counts").passes();
     too_few_open_files_are_an_error_and_no_more => |way| {
         if census::can_see() {
-            victim!(way, "start/few-files").after("ulimit -n 100").passes();
+            let ended = victim!(way, "start/few-files").after("ulimit -n 100").run();
+            ended.passed();
+            assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
         }
     };
     case_33_fork_from_threads_is_refused => |way| victim!(way, "start/threads").passes();
@@ -36,6 +38,22 @@ tests::on_every_way! {
         ended.passed();
         assert_eq!(ended.stdout.matches("[partial]").count(), 1, "{}", ended.stdout);
     };
+}
+
+tests::on_ways! {
+    /// Nobody can listen where `TMPDIR` says: it is not there, not to be written to, too long, no UTF-8. On the shared
+    /// path nobody has to.
+    a_bad_folder_for_temporary_files_is_an_error [spawn, fork, forkserver] |way| {
+        let scenario = if way.is_shared() { "start/plain" } else { "start/no-folder" };
+        let long = format!("/{}", "x".repeat(120));
+        let set = |value: &str| victim!(way, scenario).env("TMPDIR", value);
+        let odd = victim!(way, scenario).after(r"TMPDIR=$(printf '/tmp/\377') && export TMPDIR");
+        for victim in [set("/nonexistent"), set("/proc"), set(&long), odd] {
+            let ended = victim.run();
+            ended.passed();
+            assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        }
+    }
 }
 
 tests::on_ways! {

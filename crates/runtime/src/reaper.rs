@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use forkyard_os::control::ControlError;
 use forkyard_os::death::{DeathEvents, DeathWaker, DeathWatch};
 use forkyard_os::process::{Exit, ExitCause, Pid, Signal, kill, reap, reap_blocking, start_time};
+use forkyard_os::usage::peak_rss_bytes;
 
 use crate::driver::{Core, Locked, PoolPhase, Seat, StartFailure, TERM_TO_KILL, never_tell_here};
 use crate::error::BuildError;
@@ -166,7 +167,11 @@ impl Reaper {
                     segment,
                     environment,
                 } => match spawn(segment, environment, (index, generation), stderr) {
-                    Ok(pid) => self.born(index, generation, pid),
+                    Ok(pid) => {
+                        let peak = peak_rss_bytes();
+                        core.lock().seats[index].image_peak_bytes = peak;
+                        self.born(index, generation, pid);
+                    }
                     Err(why) => self.not_started(index, StartFailure::NotStarted(why)),
                 },
                 Starter::Zygote(zygotes) => match self.serving(zygotes) {

@@ -40,7 +40,7 @@ pub struct ProcessTimings {
     /// CPU time in the kernel on its behalf; while it lives as for `cpu_user`.
     pub cpu_system: Duration,
     /// Peak resident memory in bytes; on macOS zero while the process lives. Also zero where nobody
-    /// could say, as of a worker whose zygote had died.
+    /// could say: see [`WorkerDeath::peak_rss_bytes`](crate::WorkerDeath::peak_rss_bytes).
     pub peak_rss_bytes: u64,
     /// How it ended; `None` while it lives.
     pub exit: Option<ExitCause>,

@@ -19,6 +19,9 @@ const PIECES_PER_WORKER: u64 = 16;
 /// No piece is shorter than this by default, so that a check interval has room in it.
 const SHORTEST_PIECE: u64 = 10_000;
 
+/// So many pieces are handed out, and their counts collected, at a time.
+const ROUND_PIECES: u64 = 1 << 16;
+
 /// Counts the primes up to a limit.
 #[derive(Debug, Clone)]
 pub struct CountPrimes {
@@ -65,43 +68,67 @@ fn count(search: &Search<'_>, piece: Piece) -> Counted {
 }
 
 impl CountPrimes {
-    fn cut(&self, workers: usize) -> impl ExactSizeIterator<Item = Piece> {
+    /// The numbers, and into how many pieces they are cut; `None` where there are none.
+    fn cut(&self, workers: usize) -> Option<(NumberRange, u64)> {
         let longest = self.limit.div_ceil(SHORTEST_PIECE);
         let default = longest.clamp(1, PIECES_PER_WORKER * workers as u64);
         let pieces = self.pieces.map_or(default, NonZeroU64::get);
-        let test = self.test;
         // There is no prime below 2, and nothing to do below it.
-        let range = NumberRange::new(2, self.limit);
-        let cut: Vec<NumberRange> = range.map_or_else(Vec::new, |r| r.split(pieces).collect());
-        cut.into_iter().map(move |range| Piece { range, test })
+        let range = NumberRange::new(2, self.limit)?;
+        Some((range, range.pieces(pieces)))
+    }
+
+    /// Goes through the pieces in rounds, so that not all of them are in memory. `run` is given
+    /// those of a round, and says what became of them in order, or of the first few.
+    fn in_rounds<R>(
+        &self,
+        setting: &Setting<'_>,
+        workers: usize,
+        is_over: impl Fn() -> bool,
+        run: impl Fn(u64, &(dyn Fn(u64) -> Piece + Sync)) -> R,
+    ) -> Outcome
+    where
+        R: IntoIterator<Item = Result<Counted, TaskError>>,
+    {
+        let cut = self.cut(workers);
+        let all = cut.map_or(0, |(_, pieces)| pieces);
+        let test = self.test;
+        let mut begin = 0;
+        let counted = std::iter::from_fn(|| {
+            let (range, pieces) = cut.filter(|_| begin < all && !is_over())?;
+            let here = begin;
+            begin += ROUND_PIECES.min(all - begin);
+            let piece = move |index| Piece {
+                range: range.piece(pieces, here + index),
+                test,
+            };
+            Some(run(begin - here, &piece))
+        });
+        self.sum(counted.flatten(), all, setting)
     }
 
     fn baseline(&self, setting: &Setting<'_>, threads: usize) -> Outcome {
         let round = setting.stop.arm();
-        let pieces: Vec<Piece> = self.cut(threads).collect();
-        let all = pieces.len();
-        let done = baseline::each(all as u64, threads, setting.stop, |index| {
-            let search = Search::new(setting.stop, round, setting.check_every);
-            pieces
-                .get(usize::try_from(index).ok()?)
-                .map(|piece| count(&search, *piece))
-        });
-        let left = (all - done.len()) as u64;
-        let counted = done.into_iter().filter_map(|(_, counted)| counted.map(Ok));
-        self.sum(counted, left, setting)
+        let is_over = || setting.stop.is_raised_for_ever();
+        self.in_rounds(setting, threads, is_over, |pieces, piece| {
+            let done = baseline::each(pieces, threads, setting.stop, |index| {
+                let search = Search::new(setting.stop, round, setting.check_every);
+                count(&search, piece(index))
+            });
+            done.into_iter().map(|(_, counted)| Ok(counted))
+        })
     }
 
     fn sum(
         &self,
         pieces: impl Iterator<Item = Result<Counted, TaskError>>,
-        left_undone: u64,
+        all: u64,
         setting: &Setting<'_>,
     ) -> Outcome {
         let mut tally = Tally::default();
-        tally.left_undone(left_undone);
         let mut total = Counted::default();
-        let mut tasks = 0;
-        for (index, piece) in pieces.enumerate() {
+        let (mut tasks, mut seen) = (0, 0);
+        for piece in pieces {
             match piece {
                 Ok(counted) => {
                     tasks += u64::from(!counted.stopped);
@@ -110,9 +137,11 @@ impl CountPrimes {
                     total.iterations += counted.iterations;
                     total.checks += counted.checks;
                 }
-                Err(error) => tally.task_failed(format_args!("piece {index}"), &error),
+                Err(error) => tally.task_failed(format_args!("piece {seen}"), &error),
             }
+            seen += 1;
         }
+        tally.left_undone(all - seen);
         let (status, complaints) = tally.finish();
         Outcome {
             answer: self.answer(total, status, setting),
@@ -155,15 +184,17 @@ impl Workload for CountPrimes {
     }
 
     fn total_tasks(&self, setting: &Setting<'_>) -> Option<u64> {
-        Some(self.cut(setting.workers).len() as u64)
+        Some(self.cut(setting.workers).map_or(0, |(_, pieces)| pieces))
     }
 
     fn run_pool(&self, pool: &Pool, setting: &Setting<'_>) -> Outcome {
-        let counted = pool.map(
-            |piece| count(&forkyard::context().search(), piece),
-            self.cut(setting.workers),
-        );
-        self.sum(counted.into_iter(), 0, setting)
+        let is_over = || pool.is_aborted();
+        self.in_rounds(setting, setting.workers, is_over, |pieces, piece| {
+            pool.map(
+                |piece| count(&forkyard::context().search(), piece),
+                (0..pieces).map(piece),
+            )
+        })
     }
 
     fn run_sequential(&self, setting: &Setting<'_>) -> Outcome {
@@ -219,6 +250,31 @@ mod tests {
     fn the_smallest_limits() {
         for (limit, primes) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3)] {
             assert_eq!(run(limit, 1, 2).0, primes, "up to {limit}");
+        }
+    }
+
+    #[test]
+    fn many_pieces_are_done_in_rounds() {
+        let stop = StopFlag::new();
+        let setting = Setting {
+            workers: 2,
+            transport: Transport::Shared,
+            check_every: CheckEvery::every(10),
+            stop: &stop,
+        };
+        let work = |pieces| CountPrimes {
+            limit: 200_000,
+            test: PrimeTest::MillerRabin,
+            pieces: NonZeroU64::new(pieces),
+        };
+        for pieces in [100_000, u64::MAX] {
+            let outcome = work(pieces).run_threads(&setting);
+            assert_eq!(outcome.status, Status::Success);
+            let all = pieces.min(199_999);
+            assert_eq!(outcome.tasks, all);
+            assert_eq!(work(pieces).total_tasks(&setting), Some(all));
+            let found = matches!(outcome.result, Findings::CountPrimes { primes: 17_984, .. });
+            assert!(found, "{:?}", outcome.result);
         }
     }
 

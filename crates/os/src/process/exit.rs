@@ -22,8 +22,8 @@ pub struct Exit {
     pub cpu_user: Duration,
     /// Processor time in the kernel, its reaped children included.
     pub cpu_system: Duration,
-    /// The most resident memory that it had. After a spawn this also counts what the image of its parent had shared
-    /// with it before exec; [`crate::usage::peak_rss_bytes`] from inside does not.
+    /// The most resident memory that it had; zero when nobody could say. After a spawn this also counts what the image
+    /// of its parent had shared with it before exec: see [`Exit::without_image`].
     pub peak_rss_bytes: u64,
 }
 
@@ -86,6 +86,19 @@ impl fmt::Display for ExitCause {
 }
 
 impl Exit {
+    /// The same of a process that was started by exec, when the peak of its parent was `peak_bytes` then. Linux counts
+    /// that for the child too; so what is not clearly above it may be the parent's, and is not told.
+    #[must_use]
+    pub fn without_image(self, peak_bytes: u64) -> Self {
+        // The kernel counts pages for each processor and adds them up now and then.
+        let most = peak_bytes.saturating_add(peak_bytes / 16);
+        let is_own = !cfg!(target_os = "linux") || self.peak_rss_bytes > most;
+        Self {
+            peak_rss_bytes: if is_own { self.peak_rss_bytes } else { 0 },
+            ..self
+        }
+    }
+
     /// The exit in fixed bytes, for another process of this machine.
     ///
     /// ```text
@@ -181,6 +194,18 @@ mod tests {
             let exit = some_exit(cause);
             assert_eq!(Exit::decode(&exit.encode()), Some(exit));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_peak_that_may_be_the_parents_is_not_told() {
+        let exit = some_exit(ExitCause::Code(0));
+        let told = |image| exit.without_image(image).peak_rss_bytes;
+        assert_eq!([told(0), told(1 << 32)], [1 << 33; 2]);
+        assert_eq!(
+            [told(1 << 33), told((1 << 33) - 4096), told(u64::MAX)],
+            [0; 3]
+        );
     }
 
     #[test]

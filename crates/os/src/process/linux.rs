@@ -15,6 +15,12 @@ pub fn start_time(pid: Pid) -> Option<u64> {
     stat_field(&stat(pid).ok()?, 22)?.parse().ok()
 }
 
+/// As [`start_time`], of the calling process, with what the system says where it does not tell.
+pub(crate) fn own_start_time() -> io::Result<u64> {
+    let field = stat_field(&stat(Pid::current())?, 22).and_then(|field| field.parse().ok());
+    field.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// How many threads the calling process has, the calling one included.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ use linux as platform;
 pub(crate) use linux::{stat, stat_field};
 #[cfg(target_os = "macos")]
 use macos as platform;
+pub(crate) use platform::own_start_time;
 
 pub use birth::Birth;
 #[cfg(target_os = "linux")]

@@ -34,7 +34,7 @@ impl Segment {
     /// Makes, reserves and maps a segment of `len` zero bytes, readable and writable by this user alone.
     ///
     /// # Errors
-    /// [`SegmentError::Full`] when there is no room, [`SegmentError::AlreadyExists`], [`SegmentError::Permission`],
+    /// [`SegmentError::Full`] when there is no room, [`SegmentError::AlreadyExists`],
     /// [`SegmentError::NoSharedMemory`], [`SegmentError::Missing`] when another container took it for a leftover before it
     /// could be locked, or what else the system says. Nothing is left behind.
     pub fn create(name: &SegmentName, len: NonZeroUsize) -> Result<Self, SegmentError> {
@@ -42,7 +42,7 @@ impl Segment {
             .os_id(name.as_str())
             .size(len.get())
             .create()
-            .map_err(|error| translate(name, &error))?;
+            .map_err(|error| translate(name, len.get(), &error))?;
         // The mapping is sparse so far. It is not touched before its pages are reserved, on a descriptor of our own:
         // the crate keeps its descriptor to itself. Until then its drop unlinks, which is right for a failure.
         let fd = object::open(name)?;
@@ -100,7 +100,7 @@ impl Segment {
         let mapping = ShmemConf::new()
             .os_id(name.as_str())
             .open()
-            .map_err(|error| translate(name, &error))?;
+            .map_err(|error| translate(name, found, &error))?;
         Self::new(mapping, name, None)
     }
 
@@ -153,14 +153,20 @@ impl Drop for Segment {
     }
 }
 
-fn translate(name: &SegmentName, error: &ShmemError) -> SegmentError {
-    match error {
-        ShmemError::MappingIdExists => object::named(name, "create shared memory", Errno::EEXIST),
+fn translate(name: &SegmentName, len: usize, error: &ShmemError) -> SegmentError {
+    let errno = |code: u32| Errno::from_raw(code.cast_signed());
+    match *error {
+        ShmemError::MappingIdExists => object::not_created(name, Errno::EEXIST),
         ShmemError::MapCreateFailed(code)
         | ShmemError::MapOpenFailed(code)
-        | ShmemError::UnknownOsError(code) => {
-            let errno = Errno::from_raw(code.cast_signed());
-            object::named(name, "map shared memory", errno)
+        | ShmemError::UnknownOsError(code)
+            if errno(code) == Errno::ENOMEM =>
+        {
+            object::full(len)
+        }
+        ShmemError::MapCreateFailed(code) => object::not_created(name, errno(code)),
+        ShmemError::MapOpenFailed(code) | ShmemError::UnknownOsError(code) => {
+            object::named(name, "map shared memory", errno(code))
         }
         _ => OsError::new("map shared memory", Errno::EINVAL).into(),
     }

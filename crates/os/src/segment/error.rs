@@ -6,11 +6,11 @@ use crate::OsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// The shared-memory file system has too little room.
-    #[error(
-        "no room for {wanted} bytes of shared memory: {free} of {limit} bytes are free; ask for less, remove what \
-         is left in /dev/shm, or enlarge it (docker run --shm-size=…, or mount -o remount,size=… /dev/shm)"
-    )]
+    /// The shared-memory file system has too little room, or this process may not have so much.
+    ///
+    /// A limit of file sizes (`ulimit -f`) holds for shared memory too, and is told so only to a process that ignores
+    /// SIGXFSZ: elsewhere that signal comes first, and ends it.
+    #[error("no room for {wanted} bytes of shared memory{}", lacking(*.wanted, *.free, *.limit))]
     Full {
         /// Bytes asked for.
         wanted: u64,
@@ -67,4 +67,38 @@ pub enum SegmentError {
     /// Anything else that the system said.
     #[error(transparent)]
     Os(#[from] OsError),
+}
+
+/// What is in the way, and what to do.
+fn lacking(wanted: u64, free: u64, limit: u64) -> String {
+    if free >= wanted {
+        return format!(
+            ", although {free} of {limit} bytes are free: raise the limits of this process (address space: ulimit -v; \
+             size of a file: ulimit -f), or of its cgroup's memory"
+        );
+    }
+    format!(
+        ": {free} of {limit} bytes are free; ask for less, remove what is left in /dev/shm, or enlarge it (docker run \
+         --shm-size=…, or mount -o remount,size=… /dev/shm)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_room_it_is_a_limit() {
+        let text = |free| {
+            let (wanted, limit) = (7, 100);
+            SegmentError::Full {
+                wanted,
+                free,
+                limit,
+            }
+            .to_string()
+        };
+        assert!(text(6).contains("--shm-size") && !text(6).contains("ulimit"));
+        assert!(text(7).contains("ulimit -v") && !text(7).contains("--shm-size"));
+    }
 }

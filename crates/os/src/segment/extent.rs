@@ -22,7 +22,7 @@ impl Extent {
     /// Makes, reserves and maps `len` zero bytes, readable and writable by this user alone.
     ///
     /// # Errors
-    /// [`SegmentError::Full`] when there is no room, [`SegmentError::AlreadyExists`], [`SegmentError::Permission`],
+    /// [`SegmentError::Full`] when there is no room, [`SegmentError::AlreadyExists`],
     /// [`SegmentError::NoSharedMemory`], or what else the system says. Nothing is left behind.
     pub fn create(
         name: &SegmentName,

@@ -5,7 +5,7 @@
 //! 4    1..=5 1 1..=7 1  9    1 1..=3        31 bytes at most, the limit of macOS
 //! ```
 
-use std::fmt;
+use std::{fmt, io};
 
 use super::SegmentError;
 use crate::OsError;
@@ -37,11 +37,14 @@ impl SegmentName {
     /// [`SegmentError::Os`] when the system gives no random numbers or no start time of this process.
     pub fn fresh() -> Result<Self, SegmentError> {
         let creator = Pid::current();
-        let start = process::start_time(creator).ok_or_else(|| {
-            OsError::new(
-                "read the start time of this process (is /proc mounted?)",
-                nix::errno::Errno::ENOSYS,
-            )
+        let start = process::own_start_time().map_err(|error| {
+            let doing = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    "read the start time of this process (is /proc mounted?)"
+                }
+                _ => "read the start time of this process",
+            };
+            OsError::new(doing, error)
         })?;
         let start = start % START_LIMIT;
         let mut bytes = [0; 8];

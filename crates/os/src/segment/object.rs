@@ -25,7 +25,20 @@ pub(super) fn create(name: &SegmentName) -> Result<OwnedFd, SegmentError> {
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     retry(|| nix::sys::mman::shm_open(name.as_str(), flags, mode))
-        .map_err(|errno| named(name, "create shared memory", errno))
+        .map_err(|errno| not_created(name, errno))
+}
+
+/// The error that `errno` means for an object that was to be made.
+pub(super) fn not_created(name: &SegmentName, errno: Errno) -> SegmentError {
+    match errno {
+        // Nobody has one of that name: it is the place that is closed.
+        Errno::EACCES | Errno::EPERM if cfg!(target_os = "linux") => {
+            let doing =
+                "create shared memory in /dev/shm (everybody must be able to: chmod 1777 /dev/shm)";
+            OsError::new(doing, errno).into()
+        }
+        errno => named(name, "create shared memory", errno),
+    }
 }
 
 /// The object's length in bytes.

@@ -140,6 +140,16 @@ fn pages_are_entered_at_once_when_that_is_wished() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn where_nothing_can_be_made_the_place_is_named() {
+    let name = SegmentName::fresh().unwrap();
+    for errno in [nix::errno::Errno::EACCES, nix::errno::Errno::EPERM] {
+        let text = super::object::not_created(&name, errno).to_string();
+        assert!(text.contains("chmod 1777 /dev/shm"), "{text}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_full_file_system_is_an_error_that_says_so_and_leaves_nothing() {
     let name = SegmentName::fresh().unwrap();
     let limit = crate::limits::shm_free().unwrap().total;

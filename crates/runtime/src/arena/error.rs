@@ -25,11 +25,14 @@ pub enum ArenaError {
         /// How long was waited for others to give something back.
         waited: Waited,
     },
-    /// The system's shared memory is used up.
+    /// The system's shared memory is used up, or this process may have no more of it.
+    ///
+    /// A limit of file sizes (`ulimit -f`) holds for shared memory too, and is told so only to a process that ignores
+    /// SIGXFSZ: elsewhere that signal comes first, and ends it.
     #[error(
         "no room for {wanted_bytes} bytes of shared memory: {free_bytes} of {total_bytes} bytes are free{waited}; \
-         drop shared values that are done with, or enlarge it (docker run --shm-size=…, or \
-         mount -o remount,size=… /dev/shm)"
+         drop shared values that are done with, or {}",
+        enlarge(*.wanted_bytes, *.free_bytes)
     )]
     SystemFull {
         /// Bytes that were to be added.
@@ -83,6 +86,16 @@ pub enum ArenaError {
     /// Anything else that the system said.
     #[error("shared memory could not be made or mapped")]
     System(#[source] AllocError),
+}
+
+/// What else to do where no room was found.
+fn enlarge(wanted: u64, free: u64) -> &'static str {
+    if free >= wanted {
+        "raise what keeps this process from them: its limits (address space: ulimit -v; size of a file: ulimit -f), \
+         or its cgroup's memory"
+    } else {
+        "enlarge it (docker run --shm-size=…, or mount -o remount,size=… /dev/shm)"
+    }
 }
 
 /// How long an allocation waited before it gave up; zero when it was not asked to wait.
@@ -165,6 +178,11 @@ fn has_no_place(error: &AllocError) -> bool {
         source.downcast_ref::<SegmentError>(),
         Some(SegmentError::NoSharedMemory)
     )
+}
+
+/// The arena's refusal, in one line.
+pub(crate) fn refusal(refused: AllocError) -> String {
+    describe(&ArenaError::new(refused, Duration::ZERO))
 }
 
 /// An error with its causes, in one line.

@@ -22,8 +22,8 @@ use bytemuck::Pod;
 use crate::driver::Core;
 use crate::mapped::PoolMemory;
 
-pub(crate) use error::describe;
 pub use error::{ArenaError, Waited};
+pub(crate) use error::{describe, refusal};
 pub use forkyard_shm::arena::ArenaStats;
 pub(crate) use forkyard_shm::arena::{
     Arena as RawArena, ArenaId, Block, BlockMut, Descriptor, Offer,

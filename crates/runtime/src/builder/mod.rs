@@ -17,6 +17,7 @@ use forkyard_shm::arena::Advice;
 use forkyard_shm::control::Control;
 use forkyard_shm::layout::Shape;
 use forkyard_shm::{CheckEvery, MAX_WORKERS, OwnerIndex};
+use forkyard_wire::link::Listener;
 
 use crate::bootstrap::identity;
 use crate::driver::{Core, Link, Patience, Pipe, Seat, SeatPhase, Terms, enlist};
@@ -196,6 +197,9 @@ impl PoolBuilder {
                 asked: workers,
                 limit: MAX_WORKERS,
             });
+        }
+        if self.transport == Transport::Copy {
+            Listener::check()?;
         }
         let levels = self.process.levels()?;
         let watch = DeathWatch::new().map_err(os("watching for deaths"))?;

@@ -28,6 +28,7 @@ use crate::{mapped, timings, trace};
 impl Driver {
     /// A worker was reaped.
     pub(crate) fn on_exit(&mut self, core: &Core, index: usize, exit: &Exit) {
+        let exit = &exit.without_image(self.seats[index].image_peak_bytes);
         // What it did before it died counts, also when it was ready for a moment only.
         self.seats[index].link.drain();
         self.poll(core);
@@ -49,7 +50,9 @@ impl Driver {
             stderr_tail: known.stderr_tail,
         };
         trace::worker_ended(core, &death, was == SeatPhase::Ending);
-        let running = self.bury_messages(core, index, &death) || self.seats[index].cut_short;
+        let fault = self.seats[index].fault.take();
+        let running = self.bury_messages(core, index, &death, fault.as_deref())
+            || self.seats[index].cut_short;
         let row = timings::of_reaped(core, &self.seats[index], exit, now_ns(), running);
         self.past.add(row);
         self.note_gone(core, index);
@@ -82,7 +85,7 @@ impl Driver {
             0 => Yield::Nothing,
             _ => Yield::Results,
         };
-        self.dispose(core, death, phase_at_death, had);
+        self.dispose(core, death, phase_at_death, had, fault);
         self.seats[index].stop = None;
         self.seats[index].blocked = false;
         self.seats[index].clock = None;
@@ -112,15 +115,30 @@ impl Driver {
     }
 
     /// What becomes of a seat whose process is gone.
-    fn dispose(&mut self, core: &Core, death: WorkerDeath, phase_at_death: LastWords, had: Yield) {
+    fn dispose(
+        &mut self,
+        core: &Core,
+        death: WorkerDeath,
+        phase_at_death: LastWords,
+        had: Yield,
+        fault: Option<String>,
+    ) {
         let index = death.worker;
         let was = self.seats[index].phase;
+        // It was killed by this process, for that reason.
+        let refused = fault.filter(|_| was == SeatPhase::Starting);
         let failure = if was == SeatPhase::Starting && self.seats[index].start_timed_out {
             StartFailure::TimedOut {
                 worker: index,
                 pid: death.pid,
                 within: core.options.start_timeout,
                 initializing: phase_at_death.is_initializing(),
+            }
+        } else if let Some(why) = refused {
+            StartFailure::Refused {
+                worker: index,
+                pid: death.pid,
+                why,
             }
         } else {
             StartFailure::Died {
@@ -157,9 +175,14 @@ impl Driver {
 
     /// Resolves or takes back what a dead worker had in flight. Returns whether it died in
     /// the middle of a task.
-    fn bury_messages(&mut self, core: &Core, index: usize, death: &WorkerDeath) -> bool {
+    fn bury_messages(
+        &mut self,
+        core: &Core,
+        index: usize,
+        death: &WorkerDeath,
+        fault: Option<&str>,
+    ) -> bool {
         let was_up = self.seats[index].phase.is_at_work();
-        let fault = self.seats[index].fault.take();
         let mut running = false;
         let mut unbegun = Vec::new();
         let first = self.seats[index].link.number(0);
@@ -179,11 +202,10 @@ impl Driver {
                 self.refuse(ticket, error);
                 continue;
             }
-            let fault_error = |fault: String| TaskError::Fault(fault.into());
+            let fault_error = |fault: &str| TaskError::Fault(fault.into());
             match remains {
                 Remains::Unbegun(parcel) if !self.is_intact(&ticket, &parcel) => {
-                    let found = fault.clone().unwrap_or_else(|| OVERWRITTEN.to_owned());
-                    self.refuse(ticket, fault_error(found));
+                    self.refuse(ticket, fault_error(fault.unwrap_or(OVERWRITTEN)));
                 }
                 Remains::Unbegun(mut parcel) => {
                     let suspect = nth == 0 && was_up && kills_unbegun(&parcel);
@@ -202,8 +224,8 @@ impl Driver {
                     running = true;
                     let mut death = death.clone();
                     death.task = self.running_task(&ticket);
-                    let again = match &fault {
-                        Some(fault) => Err(fault_error(fault.clone())),
+                    let again = match fault {
+                        Some(fault) => Err(fault_error(fault)),
                         None => self.run_again(core, (index, nth), ticket, message.extra, death),
                     };
                     match again {
@@ -212,7 +234,7 @@ impl Driver {
                     }
                 }
                 Remains::Fault(found) => {
-                    self.refuse(ticket, fault_error(fault.clone().unwrap_or(found)));
+                    self.refuse(ticket, fault_error(fault.unwrap_or(&found)));
                 }
             }
         }

@@ -41,6 +41,12 @@ pub(crate) enum StartFailure {
         cause: ExitCause,
         phase: LastWords,
     },
+    /// A worker became ready, and was ended because it could not be taken.
+    Refused {
+        worker: usize,
+        pid: i32,
+        why: String,
+    },
     /// A worker did not become ready in time.
     TimedOut {
         worker: usize,
@@ -72,9 +78,10 @@ impl StartFailure {
     /// The process that it is about, if there was one.
     pub(crate) fn pid(&self) -> i32 {
         match self {
-            Self::Died { pid, .. } | Self::TimedOut { pid, .. } | Self::ZygoteDied { pid, .. } => {
-                *pid
-            }
+            Self::Died { pid, .. }
+            | Self::Refused { pid, .. }
+            | Self::TimedOut { pid, .. }
+            | Self::ZygoteDied { pid, .. } => *pid,
             Self::NotStarted(_) => 0,
         }
     }
@@ -103,6 +110,7 @@ impl StartFailure {
                 cause,
                 phase,
             } => died(worker, pid, cause, phase),
+            Self::Refused { worker, why, .. } => BuildError::WorkerSetup { worker, why },
             Self::TimedOut {
                 worker,
                 within,

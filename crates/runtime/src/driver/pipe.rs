@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use forkyard_shm::Skips;
@@ -75,13 +74,7 @@ impl Pipe {
             let why = "no listener is open for this worker".to_owned();
             return Err(LinkError::Protocol(why));
         };
-        // ipc-channel counts on the descriptors that a message should carry, and panics when
-        // there was no room for them in this process.
-        let accepted = catch_unwind(AssertUnwindSafe(|| listener.accept()));
-        self.end = Some(accepted.unwrap_or_else(|_| {
-            let why = "its connection came without descriptors: raise ulimit -n".to_owned();
-            Err(LinkError::Protocol(why))
-        })?);
+        self.end = Some(listener.accept()?);
         Ok(())
     }
 

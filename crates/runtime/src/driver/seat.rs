@@ -53,6 +53,8 @@ pub(crate) struct Seat {
     pub(crate) is_watched: bool,
     /// Its zygote has died: nobody will say how it ends. When it was started, to know it by.
     pub(crate) orphaned_at: Option<u64>,
+    /// The peak memory of this process when it started that of the seat by exec; else zero.
+    pub(crate) image_peak_bytes: u64,
     /// Its process was killed because it was not ready in time.
     pub(crate) start_timed_out: bool,
     /// Mean time of a message in the worker, in nanoseconds; zero while unknown.
@@ -98,6 +100,7 @@ impl Seat {
             is_unheard: false,
             is_watched: false,
             orphaned_at: None,
+            image_peak_bytes: 0,
             start_timed_out: false,
             mean_ns: 0,
             depth: 0,

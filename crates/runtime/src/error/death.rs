@@ -31,7 +31,8 @@ pub struct WorkerDeath {
     pub cause: ExitCause,
     /// What it ran; `None` when it had no task.
     pub task: Option<RunningTask>,
-    /// Peak resident memory in bytes; 0 when nobody could say, as of a worker whose zygote had died.
+    /// Peak resident memory in bytes; 0 when nobody could say, as of a worker whose zygote had died, or, on
+    /// Linux, of one that was spawned and had no more than this process: there the kernel tells of both as one.
     pub peak_rss_bytes: u64,
     /// Whether the kernel killed it because memory ran out, on the machine or in its cgroup: a SIGKILL
     /// for which the cgroup's count of such kills has risen. (When somebody else sends a SIGKILL at the

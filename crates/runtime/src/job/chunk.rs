@@ -201,7 +201,7 @@ fn put_all<Out: Serialize>(out: &mut Sink, results: &mut Group<Out>) {
 #[cold]
 fn put_error_item(out: &mut Sink, error: &ItemError) {
     if out.put_error_item(error).is_err() {
-        let _ = out.put_error_item(&ItemError::SharedMemory("exhausted".to_owned()));
+        let _ = out.put_error_item(&ItemError::no_memory());
     }
 }
 

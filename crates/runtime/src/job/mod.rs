@@ -48,7 +48,17 @@ pub(crate) struct Panic {
     pub(crate) backtrace: Option<String>,
 }
 
+/// What is said when the reason itself needs a block. It must fit a slot, with a few bytes around it.
+const NO_MEMORY: &str = "none is left; drop shared values, or raise arena_limit() or /dev/shm";
+
+const _: () = assert!(NO_MEMORY.len() + 16 <= forkyard_shm::lane::INLINE_BYTES);
+
 impl ItemError {
+    /// No shared memory, not even to say more.
+    pub(crate) fn no_memory() -> Self {
+        Self::SharedMemory(NO_MEMORY.to_owned())
+    }
+
     /// The same as the user sees it.
     pub(crate) fn in_worker(self, worker: usize) -> TaskError {
         match self {
@@ -198,7 +208,7 @@ fn put_error(out: &mut Sink, error: &ItemError) {
     if out.put(error).is_err() {
         // Only shared memory can be short here; what fits in place says at least that.
         out.clear();
-        let short = ItemError::SharedMemory("exhausted".to_owned());
+        let short = ItemError::no_memory();
         let _ = out.put(&short);
     }
 }

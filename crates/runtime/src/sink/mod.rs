@@ -16,7 +16,7 @@ use serde::Serialize;
 use self::buffer::Buffer;
 use self::items::Row;
 use crate::Transport;
-use crate::arena::{BlockMut, Descriptor, RawArena, describe};
+use crate::arena::{BlockMut, Descriptor, RawArena, refusal};
 use crate::packing::{Attachments, count_attachments, restart_attachments, take_attachments};
 use crate::parcel::HEADER_BYTES;
 
@@ -204,7 +204,7 @@ impl Sink {
             Err(refused) if self.announces => shortage::wait(&self.arena, bytes, refused),
             found => found,
         };
-        found.map_err(|error| PutError::SharedMemory(describe(&error)))
+        found.map_err(|refused| PutError::SharedMemory(refusal(refused)))
     }
 }
 

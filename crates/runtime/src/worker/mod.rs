@@ -257,7 +257,7 @@ fn cannot_pack(error: PutError, sink: &mut Sink, items: u32, parcel: &mut Parcel
     // One error in place stands for the whole chunk.
     let short = match sink.put(&error) {
         Ok(()) if sink.len() <= forkyard_shm::lane::INLINE_BYTES => error,
-        _ => ItemError::SharedMemory("exhausted".to_owned()),
+        _ => ItemError::no_memory(),
     };
     sink.clear();
     let _ = sink.put(&short);

@@ -1,6 +1,7 @@
 //! What can go wrong on the line.
 
 use std::io;
+use std::path::PathBuf;
 
 use ipc_channel::IpcError;
 
@@ -21,9 +22,21 @@ pub enum LinkError {
         /// What the system said.
         source: io::Error,
     },
+    /// No socket can be put into the folder for temporary files.
+    #[error(
+        "could not listen for a worker: TMPDIR ({folder:?}) must be a folder that can be written to, with a short UTF-8 \
+         path: {source}"
+    )]
+    TemporaryFolder {
+        /// The folder in question.
+        folder: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The path of temporary files is too long for a socket.
     #[error(
-        "the socket's name {name} is too long; set TMPDIR to a shorter directory, such as /tmp"
+        "could not listen for a worker: its socket's name {name} is too long; set TMPDIR to a folder with a short path, \
+         such as /tmp"
     )]
     NameTooLong {
         /// The name in question.

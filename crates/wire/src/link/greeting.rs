@@ -1,6 +1,7 @@
 //! How the two ends meet.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use ipc_channel::ipc::{
@@ -8,11 +9,7 @@ use ipc_channel::ipc::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{LinkError, SupervisorEnd, WorkerEnd};
-
-/// A socket's name has 108 bytes on Linux and 104 on macOS, the closing zero included; ipc-channel cuts longer ones
-/// silently.
-const LONGEST_NAME_BYTES: usize = 103;
+use super::{LinkError, SupervisorEnd, WorkerEnd, place};
 
 /// What a worker sends first: the ends that the supervisor is to hold.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,28 +26,49 @@ impl Listener {
     /// for this user alone under `TMPDIR`, which goes with the listener (or with [`Listener::accept`]).
     ///
     /// # Errors
-    /// [`LinkError::Os`] when there are no more descriptors or no writable `TMPDIR`, [`LinkError::NameTooLong`].
+    /// [`LinkError::TemporaryFolder`], [`LinkError::NameTooLong`], [`LinkError::Os`] when there are too few descriptors.
     pub fn bind() -> Result<(Self, String), LinkError> {
         send_the_first()?;
-        let (server, name) = IpcOneShotServer::new().map_err(|source| LinkError::Os {
-            doing: "listen for a worker (is TMPDIR writable and short?)",
+        let doing = "listen for a worker (raise ulimit -n)";
+        spare(doing)?;
+        Self::check()?;
+        // What makes its folder may still find it gone, and then ipc-channel panics.
+        let made = catch_unwind(IpcOneShotServer::new).unwrap_or_else(|_| {
+            let why = "no folder could be made for its socket: look at TMPDIR";
+            Err(io::Error::other(why))
+        });
+        let (server, name) = made.map_err(|source| LinkError::Os {
+            doing: "listen for a worker",
             source,
         })?;
-        if name.len() > LONGEST_NAME_BYTES {
-            return Err(LinkError::NameTooLong { name });
-        }
         Ok((Self(server), name))
+    }
+
+    /// Whether there is a place to listen at, as far as can be said beforehand.
+    ///
+    /// # Errors
+    /// [`LinkError::TemporaryFolder`], [`LinkError::NameTooLong`].
+    pub fn check() -> Result<(), LinkError> {
+        place::check(&std::env::temp_dir())
     }
 
     /// The supervisor's end of the line. Call it only when the worker has said, over shared memory, that its
     /// [`connect`] came back: until then this waits, for ever if the worker has died.
     ///
     /// # Errors
-    /// [`LinkError::PeerGone`] when the worker died in between, [`LinkError::Protocol`] when it sent something else.
+    /// [`LinkError::PeerGone`] when the worker died in between, [`LinkError::Protocol`] when it sent something else,
+    /// [`LinkError::Os`] when there are too few descriptors.
     pub fn accept(self) -> Result<SupervisorEnd, LinkError> {
-        let (_greeting, hello) = self
-            .0
-            .accept()
+        let doing = "accept a worker (raise ulimit -n)";
+        // ipc-channel counts on the descriptors that a message should carry, and panics when there was no room for
+        // them. Other threads may take what is spare now.
+        spare(doing)?;
+        let accepted = catch_unwind(AssertUnwindSafe(|| self.0.accept()));
+        let (_greeting, hello) = accepted
+            .map_err(|_| LinkError::Os {
+                doing,
+                source: io::Error::other("its connection came without descriptors"),
+            })?
             .map_err(|error| LinkError::ipc("accept a worker", error))?;
         Ok(SupervisorEnd::new(hello.tasks, hello.results))
     }
@@ -89,13 +107,20 @@ fn send_the_first() -> Result<(), LinkError> {
     if SENT.get().is_some() {
         return Ok(());
     }
-    let doing = "open sockets";
+    let doing = "open sockets (raise ulimit -n)";
     let failed = |error| LinkError::os(doing, error);
     // Two for the line, and two that it measures with.
-    let spare = [io::pipe().map_err(failed)?, io::pipe().map_err(failed)?];
-    drop(spare);
+    spare(doing)?;
     let (sender, _receiver) = bytes_channel().map_err(failed)?;
     sender.send(&[0]).map_err(failed)?;
     let _ = SENT.set(());
+    Ok(())
+}
+
+/// Four descriptors could be had.
+fn spare(doing: &'static str) -> Result<(), LinkError> {
+    let failed = |error| LinkError::os(doing, error);
+    let four = [io::pipe().map_err(failed)?, io::pipe().map_err(failed)?];
+    drop(four);
     Ok(())
 }

@@ -13,6 +13,7 @@
 
 mod error;
 mod greeting;
+mod place;
 mod supervisor;
 mod worker;
 

@@ -84,23 +84,31 @@ impl NumberRange {
     /// Cuts it into `pieces` neighbouring ranges whose lengths differ by at most one; fewer
     /// where there are fewer numbers.
     pub fn split(self, pieces: u64) -> impl ExactSizeIterator<Item = Self> {
+        // `usize` is as wide on every machine this runs on.
+        let count = usize::try_from(self.pieces(pieces)).unwrap_or(usize::MAX);
+        (0..count).map(move |index| self.piece(pieces, index as u64))
+    }
+
+    /// How many pieces [`NumberRange::split`] makes of it: none is empty.
+    pub(crate) fn pieces(self, pieces: u64) -> u64 {
+        pieces.clamp(1, self.len())
+    }
+
+    /// Piece `index` of [`NumberRange::split`].
+    pub(crate) fn piece(self, pieces: u64, index: u64) -> Self {
         let len = u128::from(self.last - self.first) + 1;
-        // At most `len`, so that no piece is empty; `usize` on every machine this runs on.
-        let pieces = u128::from(pieces.max(1)).min(len);
-        let bound = move |index: u128| self.first + to_u64(len * index / pieces);
-        let pieces_usize = usize::try_from(pieces).unwrap_or(usize::MAX);
-        (0..pieces_usize).map(move |index| {
-            let index = index as u128;
-            let last = if index + 1 == pieces {
-                self.last
-            } else {
-                bound(index + 1) - 1
-            };
-            Self {
-                first: bound(index),
-                last,
-            }
-        })
+        let pieces = u128::from(self.pieces(pieces));
+        let bound = |index: u128| self.first + to_u64(len * index / pieces);
+        let index = u128::from(index);
+        let last = if index + 1 >= pieces {
+            self.last
+        } else {
+            bound(index + 1) - 1
+        };
+        Self {
+            first: bound(index),
+            last,
+        }
     }
 }
 

@@ -1,8 +1,30 @@
 //! Payloads and results whose sum is known without reading them.
 
+use crate::units;
+
 /// The byte that fills the payload of a task. Never zero, so that memory nobody wrote shows.
 pub(crate) fn filler(seed: u64) -> u8 {
     u8::try_from(seed % 255).unwrap_or(0) + 1
+}
+
+/// `len` bytes that all are `byte`, or why there is no memory for them.
+pub(crate) fn filled(byte: u8, len: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = reserved(len)?;
+    bytes.resize(len, byte);
+    Ok(bytes)
+}
+
+/// Room for `len` bytes that are not touched yet.
+pub(crate) fn reserved(len: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let refused = |_| {
+        format!(
+            "this system gives no {} of memory",
+            units::bytes(len as u64)
+        )
+    };
+    bytes.try_reserve_exact(len).map_err(refused)?;
+    Ok(bytes)
 }
 
 /// Reads every byte: the sum of the words, and of the bytes behind the last whole word.
@@ -24,6 +46,15 @@ pub(crate) fn checksum_of_fill(byte: u8, len: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_system_has_is_an_error() {
+        assert_eq!(filled(7, 3), Ok(vec![7; 3]));
+        for len in [usize::MAX, usize::MAX / 2] {
+            let why = filled(7, len).expect_err("no room");
+            assert!(why.contains("of memory"), "{why}");
+        }
+    }
 
     #[test]
     fn the_known_sum_is_the_sum() {

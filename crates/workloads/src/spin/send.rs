@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use forkyard::{ArenaError, Handle, Pool, TaskError};
+use forkyard::{Handle, Pool, TaskError};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Results are collected in rounds of at most this many tasks and this many bytes.
@@ -14,8 +14,8 @@ const ROUND_BYTES: u64 = 16 << 20;
 /// supervisor, few enough that their blocks stay in the cache.
 const WINDOW_PER_WORKER: usize = 4;
 
-/// Tasks of one kind: how many, and what each is given. `load` says so where there is no room in
-/// shared memory; then answers are taken first, which gives blocks back.
+/// Tasks of one kind: how many, and what each is given. `load` says why where there is no room for
+/// it; then answers are taken first, which gives blocks back.
 pub(crate) struct Tasks<L> {
     pub(crate) count: u64,
     pub(crate) load: L,
@@ -24,7 +24,7 @@ pub(crate) struct Tasks<L> {
 impl<In, L> Tasks<L>
 where
     In: Serialize + DeserializeOwned,
-    L: Fn(u64) -> Result<In, ArenaError>,
+    L: Fn(u64) -> Result<In, String>,
 {
     /// Sends tasks in rounds, many in a message. `bytes` is what a task and its result take.
     ///
@@ -36,7 +36,7 @@ where
         task: impl Fn(In) -> Out + Copy + 'static,
         bytes: u64,
         mut on_answer: impl FnMut(Result<Out, TaskError>),
-    ) -> Result<(), ArenaError>
+    ) -> Result<(), String>
     where
         Out: Serialize + DeserializeOwned,
     {
@@ -70,7 +70,7 @@ where
         pool: &Pool,
         task: impl Fn(In) -> Out + Copy + 'static,
         mut on_answer: impl FnMut(Result<Out, TaskError>),
-    ) -> Result<(), ArenaError>
+    ) -> Result<(), String>
     where
         Out: Serialize + DeserializeOwned,
     {

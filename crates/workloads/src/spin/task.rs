@@ -9,7 +9,7 @@ use forkyard::Shared;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::bytes::{checksum, checksum_of_fill, filler};
+use super::bytes::{checksum, checksum_of_fill, filled, filler};
 use super::steps;
 
 /// What a task with a payload or a result is given.
@@ -49,7 +49,7 @@ pub(crate) fn copied(load: Load<ByteBuf>) -> Result<Yield<ByteBuf>, String> {
     let len = usize::try_from(load.result_bytes).map_err(|error| error.to_string())?;
     Ok(Yield {
         checksum,
-        result: ByteBuf::from(vec![filler(checksum); len]),
+        result: ByteBuf::from(filled(filler(checksum), len)?),
     })
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use forkyard::{ArenaError, Pool, Shared, TaskError, Transport};
+use forkyard::{Pool, Shared, TaskError, Transport};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
-use super::bytes::{checksum, filler};
+use super::bytes::{checksum, filled, filler, reserved};
 use super::send::Tasks;
 use super::steps;
 use super::task::{self, Load, Yield};
@@ -52,7 +52,7 @@ impl Spin {
         }
     }
 
-    fn run_tiny(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), ArenaError> {
+    fn run_tiny(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), String> {
         let tasks = Tasks {
             count: self.tasks,
             load: |_| Ok(self.steps),
@@ -61,11 +61,11 @@ impl Spin {
         tasks.in_rounds(pool, task::tiny, bytes, |answer| book.tiny(answer))
     }
 
-    fn run_copied(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), ArenaError> {
+    fn run_copied(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), String> {
         let tasks = Tasks {
             count: self.tasks,
             load: |index| {
-                let payload = vec![filler(index); self.payload_bytes];
+                let payload = filled(filler(index), self.payload_bytes)?;
                 Ok(self.load(ByteBuf::from(payload)))
             },
         };
@@ -73,7 +73,7 @@ impl Spin {
         self.run_loads(pool, &tasks, task::copied, answer)
     }
 
-    fn run_shared(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), ArenaError> {
+    fn run_shared(&self, pool: &Pool, book: &mut Book<'_>) -> Result<(), String> {
         let tasks = Tasks {
             count: self.tasks,
             load: |index| {
@@ -82,7 +82,8 @@ impl Spin {
                 }
                 // Each task under way has a block of its own, which comes back warm when the
                 // task is done.
-                let mut block = pool.arena().alloc::<u8>(self.payload_bytes)?;
+                let block = pool.arena().alloc::<u8>(self.payload_bytes);
+                let mut block = block.map_err(|error| error.to_string())?;
                 block.fill(filler(index));
                 Ok(self.load(Some(block.into_shared())))
             },
@@ -101,11 +102,11 @@ impl Spin {
         tasks: &Tasks<L>,
         task: impl Fn(In) -> Out + Copy + 'static,
         on_answer: impl FnMut(Result<Out, TaskError>),
-    ) -> Result<(), ArenaError>
+    ) -> Result<(), String>
     where
         In: Serialize + DeserializeOwned,
         Out: Serialize + DeserializeOwned,
-        L: Fn(u64) -> Result<In, ArenaError>,
+        L: Fn(u64) -> Result<In, String>,
     {
         if self.payload_bytes.max(self.result_bytes) > LARGE_BYTES {
             tasks.one_by_one(pool, task, on_answer)
@@ -115,7 +116,19 @@ impl Spin {
         }
     }
 
+    /// Room for the bytes of one task, in the memory of this process.
+    fn room(&self) -> Result<(), String> {
+        reserved(self.payload_bytes)?;
+        reserved(self.result_bytes)?;
+        Ok(())
+    }
+
     fn baseline(&self, setting: &Setting<'_>, threads: usize) -> Outcome {
+        if let Err(error) = self.room() {
+            let mut book = Book::new(self);
+            book.tally.complain(Status::Environment, error);
+            return book.finish();
+        }
         let done = baseline::each(self.tasks, threads, setting.stop, |index| {
             if self.is_tiny() {
                 let answer = task::tiny(self.steps);
@@ -124,10 +137,10 @@ impl Spin {
                     .ok_or_else(|| "the answer is wrong".to_owned());
             }
             let fill = filler(index);
-            let payload = vec![fill; self.payload_bytes];
+            let payload = filled(fill, self.payload_bytes)?;
             let sum = checksum(&payload);
             steps::take(self.steps);
-            let result = vec![filler(sum); self.result_bytes];
+            let result = filled(filler(sum), self.result_bytes)?;
             let got = Yield {
                 checksum: sum,
                 result: result.as_slice(),
@@ -251,8 +264,8 @@ impl<'a> Book<'a> {
         }
         let failed = self.tally.failed();
         let (status, complaints) = self.tally.finish();
-        let payload_bytes = self.verified * spin.payload_bytes as u64;
-        let result_bytes = self.verified * spin.result_bytes as u64;
+        let payload_bytes = self.verified.saturating_mul(spin.payload_bytes as u64);
+        let result_bytes = self.verified.saturating_mul(spin.result_bytes as u64);
         let length = units::duration(spin.task_time);
         let mut answer = if self.verified == spin.tasks {
             units::counted(self.verified, "task", "tasks")
@@ -314,6 +327,15 @@ mod tests {
                 assert_eq!(outcome.status, Status::Success);
                 assert_eq!(outcome.tasks, tasks);
             }
+        }
+    }
+
+    #[test]
+    fn sizes_that_no_memory_has_are_an_error() {
+        for (payload, result) in [(usize::MAX, 0), (0, usize::MAX / 2)] {
+            let outcome = run(payload, result, 3, 2);
+            assert_eq!(outcome.status, Status::Environment);
+            assert_eq!(outcome.complaints.len(), 1, "{:?}", outcome.complaints);
         }
     }
 

@@ -40,6 +40,10 @@ impl Setup {
         self.transport == forkyard::Transport::Shared
     }
 
+    pub(crate) fn is_spawned(&self) -> bool {
+        self.method == forkyard::StartMethod::Spawn
+    }
+
     /// The number among the arguments.
     pub(crate) fn number(&self) -> u64 {
         self.arguments[0].parse().expect("a number")

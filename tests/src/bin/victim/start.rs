@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("start/replaced-program", replaced_program),
     ("start/many", many),
     ("start/few-files", few_files),
+    ("start/no-folder", no_folder),
 ];
 
 fn plain(setup: &Setup) {
@@ -179,6 +180,10 @@ fn few_files(setup: &Setup) {
         if let Ok(pool) = &pool {
             works(pool);
             built += 1;
+        } else if let Err(error) = &pool {
+            // What this process ended itself is told by its reason.
+            let text = error.to_string();
+            assert!(!text.contains("SIGKILL"), "{text}");
         }
         drop(held);
         drop(pool);
@@ -192,4 +197,19 @@ fn few_files(setup: &Setup) {
         }
     }
     works(&setup.pool(2));
+}
+
+/// `TMPDIR` is no folder in which a worker can be listened for.
+fn no_folder(setup: &Setup) {
+    let before = holdings();
+    let pool = setup.builder().workers(2).build();
+    let Err(BuildError::Link(error)) = pool else {
+        panic!("{pool:?}");
+    };
+    let text = error.to_string();
+    assert!(
+        text.contains("could not listen for a worker") && text.contains("TMPDIR"),
+        "{text}"
+    );
+    assert!(holdings().fits(before));
 }

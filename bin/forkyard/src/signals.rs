@@ -3,19 +3,22 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use forkyard_measure::{Interrupts, Listener, Reaction, Style, pools_to_text};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
-use signal_hook::flag;
-use signal_hook::low_level::pipe;
+use signal_hook::low_level::{pipe, unregister};
+use signal_hook::{SigId, flag};
 
 use crate::exit::Exit;
 use crate::output;
 
 /// What [`Line::stop`] writes. Signal handlers write another byte.
 const END: u8 = b'.';
+
+/// What asks a run to end.
+const ENDING: [i32; 2] = [SIGINT, SIGTERM];
 
 /// What the last of the signals of job control was: to stop, or to go on.
 const TO_STOP: usize = 1;
@@ -29,6 +32,8 @@ pub(crate) struct Signals {
     ends: Line,
     stops: Line,
     dumps: Line,
+    unheard: Unheard,
+    over: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -37,20 +42,37 @@ impl Signals {
         let job = Arc::new(AtomicUsize::new(TO_GO_ON));
         flag::register_usize(SIGTSTP, Arc::clone(&job), TO_STOP)?;
         flag::register_usize(SIGCONT, Arc::clone(&job), TO_GO_ON)?;
+        let over = Arc::new(AtomicBool::new(false));
+        for signal in ENDING {
+            let exit = i32::from(Exit::Interrupted as u8);
+            flag::register_conditional_shutdown(signal, exit, Arc::clone(&over))?;
+        }
+        flag::register_conditional_default(SIGTSTP, Arc::clone(&over))?;
         Ok(Self {
             interrupts,
             job,
             stops: Line::register(&[SIGTSTP])?,
-            ends: Line::register(&[SIGINT, SIGTERM])?,
+            ends: Line::register(&ENDING)?,
             dumps: Line::register(&[SIGUSR1])?,
+            unheard: Unheard::register(&ENDING)?,
+            over,
         })
+    }
+
+    /// No run will listen any more: what is left is output, which the first signal ends at once.
+    /// Whether one had come that no run has heard.
+    pub(crate) fn end(&self) -> bool {
+        self.over.store(true, Ordering::SeqCst);
+        self.unheard.came.load(Ordering::SeqCst)
     }
 }
 
 impl Listener for Signals {
     fn start(&mut self) {
         let interrupts = Arc::clone(&self.interrupts);
-        self.ends.start("signals", move || interrupt(&interrupts));
+        if self.ends.start("signals", move || interrupt(&interrupts)) {
+            self.unheard.unregister();
+        }
         let job = Arc::clone(&self.job);
         self.stops.start("job control", move || suspend(&job));
         self.dumps.start("dumps", dump);
@@ -60,6 +82,41 @@ impl Listener for Signals {
         self.ends.stop();
         self.stops.stop();
         self.dumps.stop();
+        // Only now: what the thread still heard is not to count. Without it there are the lines,
+        // which lose nothing.
+        if let Ok(unheard) = Unheard::register(&ENDING) {
+            self.unheard.unregister();
+            self.unheard = unheard;
+        }
+    }
+}
+
+/// What is to end while no thread listens, as a pool is built: the lines keep the first signal for
+/// the thread to come, and a second one ends the process, for a start that hangs. The workers see
+/// that their supervisor is gone.
+struct Unheard {
+    came: Arc<AtomicBool>,
+    actions: Vec<SigId>,
+}
+
+impl Unheard {
+    fn register(signals: &[i32]) -> io::Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        let mut actions = Vec::new();
+        for signal in signals {
+            let exit = i32::from(Exit::Interrupted as u8);
+            // They act in this order, so that the first only leaves its mark.
+            let second = flag::register_conditional_shutdown(*signal, exit, Arc::clone(&came))?;
+            actions.push(second);
+            actions.push(flag::register(*signal, Arc::clone(&came))?);
+        }
+        Ok(Self { came, actions })
+    }
+
+    fn unregister(&mut self) {
+        for action in self.actions.drain(..) {
+            unregister(action);
+        }
     }
 }
 
@@ -86,8 +143,8 @@ impl Line {
         })
     }
 
-    fn start(&mut self, name: &str, act: impl Fn() + Send + 'static) {
-        // Without a thread there are no signals, which is better than no run.
+    /// Whether there is a thread now. Without one there are no signals, which is better than no run.
+    fn start(&mut self, name: &str, act: impl Fn() + Send + 'static) -> bool {
         self.thread = self.read.try_clone().ok().and_then(|mut read| {
             let listen = move || {
                 let mut byte = [0];
@@ -100,6 +157,7 @@ impl Line {
                 .spawn(listen)
                 .ok()
         });
+        self.thread.is_some()
     }
 
     fn stop(&mut self) {

@@ -29,7 +29,12 @@ fn try_run(args: &RunArgs) -> Result<Exit, Box<dyn std::error::Error>> {
     let interrupts = Arc::new(Interrupts::new());
     let mut signals = Signals::register(Arc::clone(&interrupts))?;
     let options = args.options(io::stderr().is_terminal());
-    let report = measure(workload.as_ref(), &options, &interrupts, &mut signals)?;
+    let report = measure(workload.as_ref(), &options, &interrupts, &mut signals);
+    let late = signals.end();
+    let report = report?;
+    if late {
+        return Ok(Exit::Interrupted);
+    }
     for complaint in &report.outcome.complaints {
         complain(complaint);
     }

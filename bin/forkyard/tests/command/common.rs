@@ -1,6 +1,7 @@
 //! Running the command as a user does, with a deadline on everything.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -74,6 +75,13 @@ impl Running {
         drop(child.stdout.take());
     }
 
+    /// Waits until it writes to its standard output, and takes one byte of that.
+    pub(crate) fn wait_for_stdout(&mut self) {
+        let child = self.0.as_mut().expect("under way");
+        let stdout = child.stdout.as_mut().expect("piped");
+        stdout.read_exact(&mut [0]).expect("it writes");
+    }
+
     fn child(&self) -> &Child {
         self.0.as_ref().expect("under way")
     }
@@ -136,6 +144,21 @@ pub(crate) fn signal(pid: u32, name: &str) -> ExitStatus {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("kill -s {name} {pid}")]);
     shell.status().expect("a shell can be run")
+}
+
+/// The child processes of all its threads; `None` where there is no /proc.
+pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let lists = threads.filter_map(|thread| {
+        let list = thread.ok()?.path().join("children");
+        std::fs::read_to_string(list).ok()
+    });
+    let pids = lists.collect::<String>();
+    Some(
+        pids.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect(),
+    )
 }
 
 /// Waits until `condition` holds.

@@ -4,7 +4,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::common::{
-    Running, drawn, finish, in_terminal, run, signal, start, start_as_job, start_telling, wait_for,
+    Running, children, drawn, finish, in_terminal, run, signal, start, start_as_job, start_telling,
+    wait_for,
 };
 
 /// A search that ends in some hours: numbers with an even number of digits that read the same
@@ -17,21 +18,6 @@ fn start_endless(more: &[&str]) -> Running {
     let child = start(&args);
     wait_for("the start of workers", || has_children(child.id()));
     child
-}
-
-/// The child processes of all its threads; `None` where there is no /proc.
-fn children(pid: u32) -> Option<Vec<u32>> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let lists = threads.filter_map(|thread| {
-        let list = thread.ok()?.path().join("children");
-        fs::read_to_string(list).ok()
-    });
-    let pids = lists.collect::<String>();
-    Some(
-        pids.split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect(),
-    )
 }
 
 fn has_children(pid: u32) -> bool {

@@ -1,0 +1,53 @@
+//! Signals at moments when no run listens: while workers start, and while output is written.
+
+use std::time::{Duration, Instant};
+
+use crate::common::{children, finish, run, signal, start, wait_for};
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_second_signal_ends_a_start_that_hangs() {
+    for method in ["spawn", "fork", "forkserver"] {
+        let child = start(&["run", "spin", "--tasks", "1000000", "--start", method]);
+        let mut worker = None;
+        wait_for("the start of a worker", || {
+            worker = children(child.id()).and_then(|pids| pids.first().copied());
+            worker.is_some()
+        });
+        let worker = worker.expect("as it was found");
+        signal(worker, "STOP");
+        let begin = Instant::now();
+        signal(child.id(), "INT");
+        signal(child.id(), "TERM");
+        // The end of the pipes: the worker has them too, where it is forked.
+        let ended = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()));
+            stat.is_ok_and(|stat| stat.contains(") Z "))
+        };
+        wait_for("the end", ended);
+        let took = begin.elapsed();
+        signal(worker, "KILL");
+        finish(child).expect_code(130);
+        assert!(took < Duration::from_secs(10), "{method}: {took:?}");
+    }
+}
+
+#[test]
+fn the_first_signal_ends_output_that_nobody_reads() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for name in 0..1500 {
+        std::fs::write(dir.path().join(name.to_string()), "").expect("write");
+    }
+    let path = dir.path().to_str().expect("text");
+    let args = ["run", "hash-files", path, "--quiet", "--workers", "1"];
+    // More than a pipe holds.
+    let all = run(&args).expect_code(0).stdout.len();
+    assert!(all > 100_000, "{all}");
+    for name in ["INT", "TERM"] {
+        let mut child = start(&args);
+        child.wait_for_stdout();
+        signal(child.id(), name);
+        let ended = finish(child).expect_code(130);
+        assert!(ended.stdout.len() < all - 1, "{}", ended.stdout.len());
+    }
+}

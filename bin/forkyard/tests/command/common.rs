@@ -109,6 +109,12 @@ pub(crate) fn start_telling(args: &[impl AsRef<OsStr>], stderr: std::fs::File) -
     Running(Some(child.expect("the command starts")))
 }
 
+/// Starts the command with standard output in a file.
+pub(crate) fn start_printing(args: &[impl AsRef<OsStr>], stdout: std::fs::File) -> Running {
+    let child = command(args).stdout(stdout).spawn();
+    Running(Some(child.expect("the command starts")))
+}
+
 /// Starts the command as a shell starts a job, in a process group of its own.
 pub(crate) fn start_as_job(args: &[impl AsRef<OsStr>]) -> Running {
     let child = command(args).process_group(0).spawn();

@@ -7,7 +7,8 @@ use std::process::Child;
 use serde_json::Value;
 
 use crate::common::{
-    Run, Running, drawn, finish, in_terminal, run, signal, start, start_telling, wait_for,
+    Run, Running, drawn, finish, in_terminal, run, signal, start, start_printing, start_telling,
+    wait_for,
 };
 
 /// Tasks of a few milliseconds, for longer than any test takes.
@@ -251,4 +252,15 @@ fn a_signal_ends_the_watch_as_an_interrupt() {
     }
     signal(child.id(), "INT");
     finish(child).expect_code(130);
+}
+
+#[test]
+fn a_list_that_cannot_be_written_is_an_error_with_and_without_a_pool() {
+    // Only Linux has it.
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
+        return;
+    };
+    let child = start_printing(&["inspect", "--json"], full);
+    let run = finish(child).expect_code(5);
+    assert!(run.stderr.contains("cannot write"), "{}", run.stderr);
 }

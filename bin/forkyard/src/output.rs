@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Why output was not written.
@@ -49,6 +50,29 @@ impl Output {
     /// Whether it is standard output.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout)
+    }
+
+    /// Whether both are the same file, whatever its names, or both standard output.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let (Self::File { file: one, .. }, Self::File { file: two, .. }) = (self, other) else {
+            return self.is_stdout() && other.is_stdout();
+        };
+        match (one.metadata(), two.metadata()) {
+            // Devices take anything from anyone.
+            (Ok(one), Ok(two)) => one.is_file() && (one.dev(), one.ino()) == (two.dev(), two.ino()),
+            _ => false,
+        }
+    }
+
+    /// The name of the file, if it has content that writing to it would replace.
+    pub(crate) fn content(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, file } => {
+                let metadata = file.metadata().ok()?;
+                (metadata.is_file() && metadata.len() > 0).then_some(path)
+            }
+            Self::Stdout => None,
+        }
     }
 
     /// Writes all of it.

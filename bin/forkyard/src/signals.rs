@@ -33,28 +33,38 @@ pub(crate) struct Signals {
     stops: Line,
     dumps: Line,
     unheard: Unheard,
+    ending: Vec<i32>,
     over: Arc<AtomicBool>,
 }
 
 impl Signals {
     /// Takes the signals over.
     pub(crate) fn register(interrupts: Arc<Interrupts>) -> io::Result<Self> {
+        // Asked before there is a handler, which would hide it.
+        let ignored = Ignored::now();
+        let ending = ignored.others(&ENDING);
+        let stopping = ignored.others(&[SIGTSTP]);
         let job = Arc::new(AtomicUsize::new(TO_GO_ON));
-        flag::register_usize(SIGTSTP, Arc::clone(&job), TO_STOP)?;
+        for &signal in &stopping {
+            flag::register_usize(signal, Arc::clone(&job), TO_STOP)?;
+        }
         flag::register_usize(SIGCONT, Arc::clone(&job), TO_GO_ON)?;
         let over = Arc::new(AtomicBool::new(false));
-        for signal in ENDING {
+        for &signal in &ending {
             let exit = i32::from(Exit::Interrupted as u8);
             flag::register_conditional_shutdown(signal, exit, Arc::clone(&over))?;
         }
-        flag::register_conditional_default(SIGTSTP, Arc::clone(&over))?;
+        for &signal in &stopping {
+            flag::register_conditional_default(signal, Arc::clone(&over))?;
+        }
         Ok(Self {
             interrupts,
             job,
-            stops: Line::register(&[SIGTSTP])?,
-            ends: Line::register(&ENDING)?,
-            dumps: Line::register(&[SIGUSR1])?,
-            unheard: Unheard::register(&ENDING)?,
+            stops: Line::register(&stopping)?,
+            ends: Line::register(&ending)?,
+            dumps: Line::register(&ignored.others(&[SIGUSR1]))?,
+            unheard: Unheard::register(&ending)?,
+            ending,
             over,
         })
     }
@@ -84,11 +94,39 @@ impl Listener for Signals {
         self.dumps.stop();
         // Only now: what the thread still heard is not to count. Without it there are the lines,
         // which lose nothing.
-        if let Ok(unheard) = Unheard::register(&ENDING) {
+        if let Ok(unheard) = Unheard::register(&self.ending) {
             self.unheard.unregister();
             self.unheard = unheard;
         }
     }
+}
+
+/// The signals that this process was started to ignore, as a shell does with SIGINT for what it runs
+/// in the background. They stay ignored.
+pub(crate) struct Ignored(u64);
+
+impl Ignored {
+    /// Those of this moment. None where there is no /proc to tell.
+    pub(crate) fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self(ignored_in(&status))
+    }
+
+    /// Those of `signals` that are not among them.
+    pub(crate) fn others(&self, signals: &[i32]) -> Vec<i32> {
+        let signals = signals.iter().copied();
+        signals
+            .filter(|signal| self.0 >> (signal - 1) & 1 == 0)
+            .collect()
+    }
+}
+
+/// The mask of ignored signals in a `status` of /proc: bit 0 is signal 1.
+fn ignored_in(status: &str) -> u64 {
+    let mut lines = status.lines();
+    let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// What is to end while no thread listens, as a pool is built: the lines keep the first signal for
@@ -199,5 +237,18 @@ fn dump() {
     } else {
         let style = Style::for_stream(&io::stderr(), None);
         output::write_stderr(&pools_to_text(&pools, style));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_ignored_is_left_out() {
+        let mask = ignored_in("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001002\nSigCgt:\t4\n");
+        assert_eq!(mask, 0x1002);
+        assert_eq!(Ignored(mask).others(&[SIGINT, SIGTERM]), [SIGTERM]);
+        assert_eq!(ignored_in("nothing of that"), 0);
     }
 }

@@ -115,6 +115,16 @@ pub(crate) fn start_printing(args: &[impl AsRef<OsStr>], stdout: std::fs::File) 
     Running(Some(child.expect("the command starts")))
 }
 
+/// Starts the command as a shell does that has it ignore a signal.
+pub(crate) fn start_ignoring(signal: &str, args: &[&str]) -> Running {
+    let mut shell = Command::new("sh");
+    let script = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_forkyard")]);
+    shell.args(args).stdin(Stdio::null());
+    let child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    Running(Some(child.expect("a shell can be run")))
+}
+
 /// Starts the command as a shell starts a job, in a process group of its own.
 pub(crate) fn start_as_job(args: &[impl AsRef<OsStr>]) -> Running {
     let child = command(args).process_group(0).spawn();

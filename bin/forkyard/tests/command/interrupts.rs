@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{children, finish, run, signal, start, wait_for};
+use crate::common::{children, finish, run, signal, start, start_ignoring, wait_for};
 
 #[test]
 fn a_second_signal_ends_a_start_that_hangs() {
@@ -52,4 +52,25 @@ fn the_first_signal_ends_output_that_nobody_reads() {
         let ended = finish(child).expect_code(130);
         assert!(ended.stdout.len() < all - 1, "{}", ended.stdout.len());
     }
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    if children(std::process::id()).is_none() {
+        return;
+    }
+    let more = ["run", "spin", "--tasks", "1000000", "--workers", "1"];
+    let child = start_ignoring("INT", &more);
+    wait_for("the start of a worker", || {
+        children(child.id()).is_some_and(|pids| !pids.is_empty())
+    });
+    signal(child.id(), "INT");
+    signal(child.id(), "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    signal(child.id(), "TERM");
+    let run = finish(child).expect_code(130);
+    // The first that was heard.
+    assert!(!run.stderr.contains("killed"), "{}", run.stderr);
+    let asked = run.stderr.matches("interrupted: stopping").count();
+    assert_eq!(asked, 1, "{}", run.stderr);
 }

@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::Exit;
 use crate::output::{complain, write_stdout};
+use crate::signals::Ignored;
 
 /// How long a signal to end, or the end of the pool, may go unnoticed.
 const HEARING: Duration = Duration::from_millis(100);
@@ -33,7 +34,7 @@ enum Ended {
 /// also after a panic.
 pub(super) fn watch(pool: &Inspected, interval: Duration, colour: bool) -> Exit {
     let told = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in Ignored::now().others(&[SIGINT, SIGTERM, SIGHUP]) {
         if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&told)) {
             complain(format!("signals cannot be handled: {error}"));
             return Exit::Environment;

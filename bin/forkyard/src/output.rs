@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use forkyard_measure::beside_progress;
+
 /// Why output was not written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {name}: {source}")]
@@ -104,9 +106,9 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), OutputError> {
     }
 }
 
-/// Writes to standard error, or nowhere if that is gone.
+/// Writes to standard error, above the progress bar, or nowhere if that is gone.
 pub(crate) fn write_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = beside_progress(|| io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// One line on standard error that says who speaks.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use forkyard_measure::{Interrupts, Listener, Reaction, Style, pools_to_text};
+use forkyard_measure::{Interrupts, Listener, Reaction, Style, beside_progress, pools_to_text};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP, SIGUSR1};
 use signal_hook::low_level::{pipe, unregister};
 use signal_hook::{SigId, flag};
@@ -215,7 +215,10 @@ fn interrupt(interrupts: &Interrupts) {
             output::complain("interrupted: stopping; once more to kill the workers");
         }
         Reaction::Killed => output::complain("killed the workers"),
-        Reaction::NothingToKill => std::process::exit(i32::from(Exit::Interrupted as u8)),
+        // Nobody else would take the bar away.
+        Reaction::NothingToKill => {
+            beside_progress(|| std::process::exit(i32::from(Exit::Interrupted as u8)));
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use forkyard_measure::beside_progress;
 
 /// Why output was not written.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,29 @@ impl Output {
         matches!(self, Self::Stdout)
     }
 
+    /// Whether both are the same file, whatever its names, or both standard output.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let (Self::File { file: one, .. }, Self::File { file: two, .. }) = (self, other) else {
+            return self.is_stdout() && other.is_stdout();
+        };
+        match (one.metadata(), two.metadata()) {
+            // Devices take anything from anyone.
+            (Ok(one), Ok(two)) => one.is_file() && (one.dev(), one.ino()) == (two.dev(), two.ino()),
+            _ => false,
+        }
+    }
+
+    /// The name of the file, if it has content that writing to it would replace.
+    pub(crate) fn content(&self) -> Option<&Path> {
+        match self {
+            Self::File { path, file } => {
+                let metadata = file.metadata().ok()?;
+                (metadata.is_file() && metadata.len() > 0).then_some(path)
+            }
+            Self::Stdout => None,
+        }
+    }
+
     /// Writes all of it.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         match self {
@@ -80,9 +106,9 @@ pub(crate) fn write_stdout(bytes: &[u8]) -> Result<(), OutputError> {
     }
 }
 
-/// Writes to standard error, or nowhere if that is gone.
+/// Writes to standard error, above the progress bar, or nowhere if that is gone.
 pub(crate) fn write_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = beside_progress(|| io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// One line on standard error that says who speaks.

@@ -19,6 +19,7 @@ pub use forkyard_workloads::units;
 pub use inspect::{Live, pools_to_json, pools_to_list, pools_to_text};
 pub use report::{Comparison, RunReport, Verdict, to_json};
 pub use run::{
-    Against, AgainstError, Interrupts, Listener, NoListener, Reaction, RunError, RunOptions, run,
+    Against, AgainstError, Interrupts, Listener, NoListener, Reaction, RunError, RunOptions,
+    beside_progress, run,
 };
 pub use text::{Style, to_text};

@@ -34,7 +34,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How it is run")]
 pub(crate) struct PoolArgs {
-    /// Worker processes [default: the cpus that affinity and cgroup allow]
+    /// Worker processes, 1 to 255 [default: the cpus that affinity and cgroup allow]
     #[arg(long, short, global = true, value_name = "N", value_parser = values::workers)]
     workers: Option<NonZeroUsize>,
 
@@ -133,7 +133,12 @@ impl RunArgs {
     pub(crate) fn options(&self, progress: bool) -> RunOptions {
         let pool = &self.pool;
         RunOptions {
-            workers: pool.workers.unwrap_or_else(forkyard::available_cpus).get(),
+            // No more than a pool can have, however large the machine.
+            workers: pool
+                .workers
+                .unwrap_or_else(forkyard::available_cpus)
+                .get()
+                .min(forkyard::MAX_WORKERS),
             start_method: pool.start,
             transport: pool.transport,
             chunk_size: pool.chunk_size,

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::builder::PossibleValuesParser;
+use forkyard::MAX_WORKERS;
 
 /// One of some names; the help and the completions list them.
 pub(crate) fn named<const N: usize>(names: [&'static str; N]) -> PossibleValuesParser {
     PossibleValuesParser::new(names)
 }
 
-/// Worker processes, from one.
+/// Worker processes, from one to what a pool can have.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
-    let workers = text
-        .parse::<usize>()
-        .map_err(|_| "write a whole number from 1".to_owned())?;
+    let explain = || format!("write a whole number from 1 to {MAX_WORKERS}");
+    let workers = text.parse::<usize>().map_err(|_| explain())?;
+    if workers > MAX_WORKERS {
+        return Err(explain());
+    }
     NonZeroUsize::new(workers).ok_or_else(|| {
         "a pool needs at least one worker; leave --workers out for one per available cpu".to_owned()
     })
@@ -89,6 +92,8 @@ mod tests {
     fn no_workers_is_explained() {
         assert!(workers("0").unwrap_err().contains("at least one worker"));
         assert!(workers("-1").is_err());
+        assert!(workers("255").is_ok());
+        assert!(workers("256").unwrap_err().contains("from 1 to 255"));
         assert_eq!(workers("3"), Ok(NonZeroUsize::new(3).expect("not zero")));
         assert!(pieces("0").is_err());
     }

@@ -1,6 +1,7 @@
 //! Running the command as a user does, with a deadline on everything.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -74,6 +75,13 @@ impl Running {
         drop(child.stdout.take());
     }
 
+    /// Waits until it writes to its standard output, and takes one byte of that.
+    pub(crate) fn wait_for_stdout(&mut self) {
+        let child = self.0.as_mut().expect("under way");
+        let stdout = child.stdout.as_mut().expect("piped");
+        stdout.read_exact(&mut [0]).expect("it writes");
+    }
+
     fn child(&self) -> &Child {
         self.0.as_ref().expect("under way")
     }
@@ -99,6 +107,22 @@ pub(crate) fn start(args: &[impl AsRef<OsStr>]) -> Running {
 pub(crate) fn start_telling(args: &[impl AsRef<OsStr>], stderr: std::fs::File) -> Running {
     let child = command(args).stderr(stderr).spawn();
     Running(Some(child.expect("the command starts")))
+}
+
+/// Starts the command with standard output in a file.
+pub(crate) fn start_printing(args: &[impl AsRef<OsStr>], stdout: std::fs::File) -> Running {
+    let child = command(args).stdout(stdout).spawn();
+    Running(Some(child.expect("the command starts")))
+}
+
+/// Starts the command as a shell does that has it ignore a signal.
+pub(crate) fn start_ignoring(signal: &str, args: &[&str]) -> Running {
+    let mut shell = Command::new("sh");
+    let script = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_forkyard")]);
+    shell.args(args).stdin(Stdio::null());
+    let child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    Running(Some(child.expect("a shell can be run")))
 }
 
 /// Starts the command as a shell starts a job, in a process group of its own.
@@ -136,6 +160,21 @@ pub(crate) fn signal(pid: u32, name: &str) -> ExitStatus {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("kill -s {name} {pid}")]);
     shell.status().expect("a shell can be run")
+}
+
+/// The child processes of all its threads; `None` where there is no /proc.
+pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let lists = threads.filter_map(|thread| {
+        let list = thread.ok()?.path().join("children");
+        std::fs::read_to_string(list).ok()
+    });
+    let pids = lists.collect::<String>();
+    Some(
+        pids.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect(),
+    )
 }
 
 /// Waits until `condition` holds.

@@ -1,10 +1,12 @@
 //! Interrupts, readers that go away, and where output ends up.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use crate::common::{
-    Running, drawn, finish, in_terminal, run, signal, start, start_as_job, start_telling, wait_for,
+    Running, children, drawn, finish, in_terminal, run, signal, start, start_as_job, start_telling,
+    wait_for,
 };
 
 /// A search that ends in some hours: numbers with an even number of digits that read the same
@@ -17,21 +19,6 @@ fn start_endless(more: &[&str]) -> Running {
     let child = start(&args);
     wait_for("the start of workers", || has_children(child.id()));
     child
-}
-
-/// The child processes of all its threads; `None` where there is no /proc.
-fn children(pid: u32) -> Option<Vec<u32>> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let lists = threads.filter_map(|thread| {
-        let list = thread.ok()?.path().join("children");
-        fs::read_to_string(list).ok()
-    });
-    let pids = lists.collect::<String>();
-    Some(
-        pids.split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect(),
-    )
 }
 
 fn has_children(pid: u32) -> bool {
@@ -179,42 +166,71 @@ fn a_worker_that_is_killed_is_told_with_what_it_ran() {
     assert!(run.stderr.contains(&told), "{}", run.stderr);
 }
 
-#[test]
-fn who_waits_for_the_end_is_told_for_what() {
-    let dir = tempfile::tempdir().expect("temporary directory");
-    let (file, pid) = (dir.path().join("drawn"), dir.path().join("pid"));
+/// Starts it under a terminal that draws to a file, and returns its process too.
+fn start_drawn(args: &[&str], file: &Path) -> Option<(Child, u32)> {
+    let pid = file.with_extension("pid");
     let shell = format!(
         "stty cols 100; echo $$ > {}; TERM=xterm exec {} {} --workers 2",
         pid.display(),
         env!("CARGO_BIN_EXE_forkyard"),
-        ENDLESS.join(" ")
+        args.join(" ")
     );
-    let Some(mut terminal) = in_terminal(&shell, &file) else {
-        return;
-    };
-    // Held open: its end would be the end of the terminal.
-    let keys = terminal.stdin.take();
+    let terminal = in_terminal(&shell, file)?;
     let mut found = None;
     wait_for("its process", || {
         let text = fs::read_to_string(&pid).unwrap_or_default();
         found = text.trim().parse().ok();
         found.is_some()
     });
-    let pid: u32 = found.expect("as it was found");
-    for worker in busy_workers(pid) {
-        signal(worker, "STOP");
-    }
-    signal(pid, "INT");
+    Some((terminal, found.expect("as it was found")))
+}
+
+/// Waits for its end. Its keys are held open: their end would be the end of the terminal.
+fn finish_drawn(mut terminal: Child) -> Option<i32> {
     let mut status = None;
+    let keys = terminal.stdin.take();
     wait_for("its end", || {
         status = terminal.try_wait().expect("it is our child");
         status.is_some()
     });
     drop(keys);
-    assert_eq!(status.and_then(|status| status.code()), Some(130));
+    status.and_then(|status| status.code())
+}
+
+#[test]
+fn who_waits_for_the_end_is_told_for_what() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let file = dir.path().join("drawn");
+    let Some((terminal, pid)) = start_drawn(&ENDLESS, &file) else {
+        return;
+    };
+    for worker in busy_workers(pid) {
+        signal(worker, "STOP");
+    }
+    signal(pid, "INT");
+    assert_eq!(finish_drawn(terminal), Some(130));
     let text = drawn(&file);
     let told = "ending: waiting for 2 workers at their tasks, one for ";
     assert!(text.contains(told), "{text:?}");
+}
+
+#[test]
+fn a_message_takes_the_place_of_the_progress_bar() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let file = dir.path().join("drawn");
+    let args = ["run", "spin", "--task-us", "3000", "--tasks", "1000000"];
+    let Some((terminal, pid)) = start_drawn(&args, &file) else {
+        return;
+    };
+    wait_for("a bar", || drawn(&file).contains(" left"));
+    signal(pid, "INT");
+    assert_eq!(finish_drawn(terminal), Some(130));
+    let text = drawn(&file);
+    // At the start of a line that was emptied.
+    let told = "\r\u{1b}[2Kforkyard: interrupted: stopping";
+    assert!(text.contains(told), "{text:?}");
+    // The bar came after half a second.
+    assert!(!text.contains("tasks, 0s"), "{text:?}");
 }
 
 #[test]

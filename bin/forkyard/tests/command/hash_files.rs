@@ -151,3 +151,59 @@ fn more_files_than_shared_memory_holds_at_once_are_hashed_in_turn() {
     let run = hash_files(&args, &[dir.path().as_os_str()]).expect_code(0);
     assert_eq!(run.text().lines().count(), 12);
 }
+
+#[test]
+fn a_run_without_a_line_leaves_an_older_listing_alone() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let sums = dir.path().join("sums");
+    fs::write(&sums, "older").expect("write");
+    let output = sums.to_str().expect("text");
+    let gone = dir.path().join("gone");
+    let run = hash_files(&["--output", output], &[gone.as_os_str()]).expect_code(3);
+    assert!(run.stderr.contains("is left as it was"), "{}", run.stderr);
+    assert_eq!(fs::read(&sums).expect("a listing"), b"older");
+    // Nothing to hash, and all went well: that is a listing of nothing.
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).expect("mkdir");
+    hash_files(&["--output", output], &[empty.as_os_str()]).expect_code(0);
+    assert_eq!(fs::read(&sums).expect("a listing"), b"");
+}
+
+#[test]
+fn one_output_that_cannot_be_written_does_not_lose_the_others() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (file, json) = (dir.path().join("a"), dir.path().join("json"));
+    fs::write(&file, "a").expect("write");
+    let report = json.to_str().expect("text");
+    let args = ["--output", "/dev/full", "--json", report];
+    let run = hash_files(&args, &[file.as_os_str()]).expect_code(5);
+    assert!(run.text().starts_with("1 file hashed"), "{}", run.text());
+    assert!(run.stderr.contains("cannot write /dev/full"));
+    assert!(fs::read_to_string(json).expect("JSON").starts_with('{'));
+    let run = hash_files(&["--json", "/dev/full"], &[file.as_os_str()]).expect_code(5);
+    assert_eq!(run.text().lines().count(), 1);
+    assert!(run.stderr.contains("1 file hashed"), "{}", run.stderr);
+}
+
+#[test]
+fn two_outputs_to_one_place_are_refused() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+    fs::write(&file, "older").expect("write");
+    symlink(&file, &link).expect("symlink");
+    let name = |path: &Path| path.to_str().expect("text").to_owned();
+    for (json, listing) in [
+        ("-".to_owned(), "-".to_owned()),
+        (name(&file), name(&file)),
+        (name(&file), name(&link)),
+    ] {
+        let args = ["--json", &json, "--output", &listing];
+        let run = hash_files(&args, &["/dev/null".as_ref()]).expect_code(2);
+        assert!(run.stderr.contains("the same place"), "{}", run.stderr);
+        assert!(run.stdout.is_empty());
+    }
+    assert_eq!(fs::read(&file).expect("as it was"), b"older");
+}

@@ -97,6 +97,10 @@ fn bad_usage_is_code_2_and_says_what_to_do() {
             "at least one worker",
         ),
         (
+            vec!["run", "primes", "0..9", "--workers", "256"],
+            "from 1 to 255",
+        ),
+        (
             vec!["run", "spin", "--task-us", "-1"],
             "unexpected argument",
         ),

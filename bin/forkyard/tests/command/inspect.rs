@@ -1,11 +1,14 @@
 //! `inspect` shows what another run is doing, and disturbs it in nothing.
 
 use std::fs;
+use std::path::Path;
+use std::process::Child;
 
 use serde_json::Value;
 
 use crate::common::{
-    Run, Running, drawn, finish, in_terminal, run, signal, start, start_telling, wait_for,
+    Run, Running, drawn, finish, in_terminal, run, signal, start, start_printing, start_telling,
+    wait_for,
 };
 
 /// Tasks of a few milliseconds, for longer than any test takes.
@@ -156,14 +159,26 @@ fn what_is_not_there_is_said_by_name() {
     );
 }
 
-/// `--watch` under a terminal that `script` makes, of that width; what it drew goes to a file.
-fn watch(child: &Running, columns: u32, file: &std::path::Path) -> Option<std::process::Child> {
+/// `--watch` under a terminal that `script` makes, of that width; what it drew goes to a file. Its
+/// process id goes to another beside it.
+fn watch(child: &Running, columns: u32, file: &Path, interval: &str) -> Option<Child> {
     let watch = format!(
-        "stty cols {columns} rows 20; exec {} inspect {} --watch --interval 0.1",
+        "stty cols {columns} rows 20; echo $$ > {}; exec {} inspect {} --watch --interval {interval}",
+        file.with_extension("pid").display(),
         env!("CARGO_BIN_EXE_forkyard"),
         child.id()
     );
     in_terminal(&watch, file)
+}
+
+/// Waits for the end of the watch, and returns its exit code.
+fn code_of(watching: &mut Child) -> Option<i32> {
+    let mut status = None;
+    wait_for("the end of the watch", || {
+        status = watching.try_wait().expect("it can be waited for");
+        status.is_some()
+    });
+    status.and_then(|status| status.code())
 }
 
 /// Gives the screen back: out of the alternate one, with the cursor.
@@ -181,7 +196,7 @@ fn a_pool_that_ends_while_it_is_watched_ends_the_watch() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let file = dir.path().join("drawn");
     let child = start_long();
-    let Some(mut watching) = watch(&child, 60, &file) else {
+    let Some(mut watching) = watch(&child, 60, &file, "3600") else {
         return;
     };
     // Held open: its end would be the end of the terminal.
@@ -189,12 +204,7 @@ fn a_pool_that_ends_while_it_is_watched_ends_the_watch() {
     wait_for("a picture", || drawn(&file).contains("tasks per s now"));
     signal(child.id(), "INT");
     finish(child).expect_code(130);
-    let mut status = None;
-    wait_for("the end of the watch", || {
-        status = watching.try_wait().expect("it can be waited for");
-        status.is_some()
-    });
-    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    assert_eq!(code_of(&mut watching), Some(0));
     let text = drawn(&file);
     expect_restored(&text);
     assert!(text.contains("has ended; at the last look"), "{text}");
@@ -208,21 +218,49 @@ fn keys_end_the_watch() {
     let child = start_long();
     for (name, keys) in [("q", "q"), ("ctrl-c", "\u{3}"), ("keys", "jjkk\u{1b}[Bq")] {
         let file = dir.path().join(name);
-        let Some(mut watching) = watch(&child, 100, &file) else {
+        let Some(mut watching) = watch(&child, 100, &file, "0.1") else {
             return;
         };
         wait_for("a picture", || drawn(&file).contains("tasks per s now"));
         let mut stdin = watching.stdin.take().expect("piped");
         stdin.write_all(keys.as_bytes()).expect("it reads");
         stdin.flush().expect("it reads");
-        let mut status = None;
-        wait_for("the end of the watch", || {
-            status = watching.try_wait().expect("it can be waited for");
-            status.is_some()
-        });
-        assert_eq!(status.and_then(|status| status.code()), Some(0), "{name}");
+        assert_eq!(code_of(&mut watching), Some(0), "{name}");
         expect_restored(&drawn(&file));
     }
     signal(child.id(), "INT");
     finish(child).expect_code(130);
+}
+
+#[test]
+fn a_signal_ends_the_watch_as_an_interrupt() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let child = start_long();
+    for name in ["INT", "TERM"] {
+        let file = dir.path().join(name);
+        let Some(mut watching) = watch(&child, 100, &file, "3600") else {
+            return;
+        };
+        // Held open: its end would be the end of the terminal.
+        let keys = watching.stdin.take();
+        wait_for("a picture", || drawn(&file).contains("tasks per s now"));
+        let pid = fs::read_to_string(file.with_extension("pid")).expect("written before");
+        signal(pid.trim().parse().expect("a number"), name);
+        assert_eq!(code_of(&mut watching), Some(130), "{name}");
+        expect_restored(&drawn(&file));
+        drop(keys);
+    }
+    signal(child.id(), "INT");
+    finish(child).expect_code(130);
+}
+
+#[test]
+fn a_list_that_cannot_be_written_is_an_error_with_and_without_a_pool() {
+    // Only Linux has it.
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
+        return;
+    };
+    let child = start_printing(&["inspect", "--json"], full);
+    let run = finish(child).expect_code(5);
+    assert!(run.stderr.contains("cannot write"), "{}", run.stderr);
 }

@@ -6,4 +6,5 @@ mod ending;
 mod hash_files;
 mod help;
 mod inspect;
+mod interrupts;
 mod workloads;

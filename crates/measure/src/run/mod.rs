@@ -10,3 +10,4 @@ mod progress;
 pub use interrupt::{Interrupts, Listener, NoListener, Reaction};
 pub use options::{Against, AgainstError, RunOptions};
 pub use orchestrate::{RunError, run};
+pub use progress::beside_progress;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use forkyard::{PoolStats, WorkerState};
@@ -12,6 +13,23 @@ const SILENT_FOR: Duration = Duration::from_millis(500);
 
 /// How often the bar is brought up to date.
 const REFRESH: Duration = Duration::from_millis(100);
+
+/// The bar that is shown now. A terminal has one place for it, and a process one terminal.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Does `write` while there is no bar in its way: one that is shown makes room and comes back below
+/// what was written.
+pub fn beside_progress<R>(write: impl FnOnce() -> R) -> R {
+    // Held meanwhile, so that no bar appears.
+    match &*SHOWN.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+fn show(bar: Option<ProgressBar>) {
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
 
 /// What a bar shows.
 pub(crate) struct Progress<'a> {
@@ -53,7 +71,15 @@ impl Progress<'_> {
             )),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg}, {elapsed}")),
         };
+        // It has been going on since before there was a bar, and how fast is told by what comes now:
+        // what was done before is counted out of sight, or it would all count as done at once.
+        let bar = bar.with_elapsed(SILENT_FOR);
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        bar.set_position((self.done)());
+        bar.tick();
+        bar.reset_eta();
         bar.set_draw_target(ProgressDrawTarget::stderr());
+        show(Some(bar.clone()));
         loop {
             bar.set_message((self.label)());
             bar.set_position((self.done)());
@@ -62,6 +88,7 @@ impl Progress<'_> {
                 break;
             }
         }
+        show(None);
         bar.finish_and_clear();
     }
 }
@@ -116,9 +143,11 @@ fn style(template: &str) -> ProgressStyle {
 
 /// How much longer it takes, once that can be told.
 fn left(state: &ProgressState, out: &mut dyn Write) {
-    if state.pos() > 0 {
+    // Zero also where nothing has been done since there is a bar.
+    let left = state.eta();
+    if !left.is_zero() {
         // A bar without this is no reason to fail.
-        let _ = write!(out, ", {:#} left", HumanDuration(state.eta()));
+        let _ = write!(out, ", {:#} left", HumanDuration(left));
     }
 }
 

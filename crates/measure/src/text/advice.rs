@@ -39,16 +39,7 @@ const RULES: [Rule; 18] = [
     Rule {
         name: "workers died",
         applies: |f| f.deaths > 0,
-        says: |f| {
-            let first = f.first_death.as_deref().unwrap_or("unknown");
-            match f.deaths {
-                1 => format!("a worker died ({first}), and with it the task it was running."),
-                n => format!(
-                    "{n} workers died (the first: {first}), and with them the tasks they were \
-                     running."
-                ),
-            }
-        },
+        says: deaths,
     },
     Rule {
         name: "interrupted",
@@ -240,6 +231,26 @@ fn work_itself(f: &Facts) -> String {
             "the work itself, {share} of the time; only faster code or more cpus than {} would help.",
             count(f.cpus as u64)
         )
+    }
+}
+
+fn deaths(f: &Facts) -> String {
+    let first = f.first_death.as_deref().unwrap_or("unknown");
+    match (f.deaths, f.deaths.saturating_sub(f.idle_deaths)) {
+        (1, 0) => format!("a worker died ({first}) while it had no task."),
+        (1, _) => format!("a worker died ({first}), and with it the task it was running."),
+        (n, 0) => format!("{n} workers died (the first: {first}) while they had no task."),
+        (n, 1) => format!(
+            "{n} workers died (the first: {first}), and with one of them the task it was running."
+        ),
+        (n, with) => format!(
+            "{n} workers died (the first: {first}), and with {} the tasks they were running.",
+            if with == n {
+                "them".to_owned()
+            } else {
+                format!("{with} of them")
+            }
+        ),
     }
 }
 

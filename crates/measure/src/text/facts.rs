@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     pub(crate) status: Status,
     pub(crate) first_death: Option<String>,
     pub(crate) deaths: u64,
+    /// Those of workers that had no task.
+    pub(crate) idle_deaths: u64,
     pub(crate) workers: usize,
     pub(crate) cpus: usize,
     pub(crate) idle_workers: usize,
@@ -84,6 +86,7 @@ impl Facts {
                 .first()
                 .map(|d| format!("pid {}, {}", d.pid, d.cause)),
             deaths: report.died,
+            idle_deaths: report.deaths.iter().filter(|d| d.task.is_none()).count() as u64,
             workers,
             cpus: report.cpus,
             idle_workers: processes.iter().filter(|p| p.tasks == 0).count(),

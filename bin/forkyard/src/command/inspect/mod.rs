@@ -63,11 +63,10 @@ fn show(found: &[Inspected], args: &InspectArgs) -> Exit {
     let stats: Vec<PoolStats> = found.iter().map(Inspected::stats).collect();
     if args.json {
         return match pools_to_json(&stats) {
-            Ok(json) if found.is_empty() => {
-                super::ended(write_stdout(json.as_bytes()));
-                Exit::NothingFound
-            }
-            Ok(json) => super::ended(write_stdout(json.as_bytes())),
+            Ok(json) => match super::ended(write_stdout(json.as_bytes())) {
+                Exit::Success if found.is_empty() => Exit::NothingFound,
+                exit => exit,
+            },
             Err(error) => {
                 complain(error);
                 Exit::Environment

@@ -15,8 +15,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::Exit;
 use crate::output::{complain, write_stdout};
+use crate::signals::Ignored;
 
-/// How long a signal to end may go unnoticed.
+/// How long a signal to end, or the end of the pool, may go unnoticed.
 const HEARING: Duration = Duration::from_millis(100);
 
 /// Why it is no longer followed.
@@ -25,13 +26,15 @@ enum Ended {
     Quit,
     /// There is nothing to see any more.
     PoolGone,
+    /// A signal said so.
+    Told,
 }
 
 /// Shows the pool until it ends, or somebody has seen enough. The terminal is given back as it was,
 /// also after a panic.
 pub(super) fn watch(pool: &Inspected, interval: Duration, colour: bool) -> Exit {
     let told = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in Ignored::now().others(&[SIGINT, SIGTERM, SIGHUP]) {
         if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&told)) {
             complain(format!("signals cannot be handled: {error}"));
             return Exit::Environment;
@@ -44,6 +47,7 @@ pub(super) fn watch(pool: &Inspected, interval: Duration, colour: bool) -> Exit 
     let restored = ratatui::try_restore();
     match followed.and_then(|ended| restored.map(|()| ended)) {
         Ok(Ended::Quit) => Exit::Success,
+        Ok(Ended::Told) => Exit::Interrupted,
         Ok(Ended::PoolGone) => super::super::ended(write_stdout(epitaph(live.stats()).as_bytes())),
         Err(error) => {
             complain(format!("the terminal cannot be used: {error}"));
@@ -76,13 +80,14 @@ fn follow(
         let mut redraw = false;
         while !redraw {
             if told.load(Ordering::Relaxed) {
-                return Ok(Ended::Quit);
+                return Ok(Ended::Told);
+            }
+            // The next look may be an hour away.
+            if !pool.is_alive() {
+                return Ok(Ended::PoolGone);
             }
             let left = next.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                if !pool.is_alive() {
-                    return Ok(Ended::PoolGone);
-                }
                 live.update(pool.stats());
                 next = Instant::now() + interval;
                 break;

@@ -9,6 +9,7 @@ fn good() -> Facts {
         status: Status::Success,
         first_death: None,
         deaths: 0,
+        idle_deaths: 0,
         workers: 2,
         cpus: 2,
         idle_workers: 0,
@@ -81,6 +82,26 @@ fn what_went_wrong_comes_first() {
         ..short()
     };
     expect("no room", &full, "raise --arena-limit");
+}
+
+#[test]
+fn a_death_is_told_with_what_it_cost() {
+    for (deaths, idle_deaths, part) in [
+        (1, 0, "), and with it the task it was running."),
+        (1, 1, ") while it had no task."),
+        (3, 0, "), and with them the tasks they were running."),
+        (3, 1, "), and with 2 of them the tasks they were running."),
+        (3, 2, "), and with one of them the task it was running."),
+        (3, 3, ") while they had no task."),
+    ] {
+        let died = Facts {
+            deaths,
+            idle_deaths,
+            first_death: Some("pid 7, signal 9".to_owned()),
+            ..good()
+        };
+        expect("workers died", &died, part);
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ const FULL: [Column; 17] = [
     column("residual", residual),
     column("user", |p| time(p.cpu_user)),
     column("system", |p| time(p.cpu_system)),
-    column("memory", |p| bytes(p.peak_rss_bytes)),
+    column("memory", memory),
     column("ended", ended),
 ];
 
@@ -56,7 +56,7 @@ const MERGED: [Column; 8] = [
     }),
     column("rest", rest),
     column("cpu", |p| time(p.cpu_user + p.cpu_system)),
-    column("memory", |p| bytes(p.peak_rss_bytes)),
+    column("memory", memory),
 ];
 
 /// The least that says where the time went.
@@ -65,7 +65,7 @@ const SMALLEST: [Column; 5] = [
     column("tasks", |p| count(p.tasks)),
     column("wait", |p| time(p.stages.wait)),
     column("compute", |p| time(p.stages.compute)),
-    column("memory", |p| bytes(p.peak_rss_bytes)),
+    column("memory", memory),
 ];
 
 fn time(time: std::time::Duration) -> String {
@@ -194,4 +194,12 @@ fn render(head: Vec<String>, body: impl Iterator<Item = Vec<String>>) -> Vec<Str
         *rule = "─".repeat(longest);
     }
     lines
+}
+
+/// The peak, where somebody could say.
+fn memory(process: &ProcessTimings) -> String {
+    match process.peak_rss_bytes {
+        0 => "-".to_owned(),
+        peak => bytes(peak),
+    }
 }

@@ -100,7 +100,8 @@ impl Driver {
         };
         seat.careful = seat.stop.is_some() || seat.link.is_skipping();
         match (stopped, skipped) {
-            _ if sent.ticket.batch == NOBODY => {}
+            // No reply either, but there is room: a leader that was about to sleep looks again.
+            _ if sent.ticket.batch == NOBODY => self.arrived += 1,
             (Some(error), _) => self.refuse(sent.ticket, error),
             (None, Some(mut again)) => {
                 again.keep(sent.extra);

@@ -116,9 +116,9 @@ fn compare(
     let ended = run_pairs(runner, against, &mut pairs, &mut pool, &mut other, listener);
     Compared {
         comparison: Comparison::of(against, &pool, &other),
-        broken: ended.err().map(|(status, why)| Broken {
-            status,
-            complaint: shortfall(other.len(), pairs, &why),
+        broken: ended.err().map(|broken| Broken {
+            complaint: shortfall(other.len(), pairs, &broken.complaint),
+            ..broken
         }),
     }
 }
@@ -131,7 +131,7 @@ fn run_pairs(
     pool: &mut Vec<Sample>,
     other: &mut Vec<Duration>,
     listener: &mut dyn Listener,
-) -> Result<(), (Status, String)> {
+) -> Result<(), Broken> {
     loop {
         heed(runner)?;
         let round = other.len() + 1;
@@ -147,9 +147,10 @@ fn run_pairs(
         }
         heed(runner)?;
         let label = format!("pool, run {}", round + 1);
-        let run = runner
-            .in_pool(&label, listener)
-            .map_err(|error| (Status::Environment, format!("{label}: {error}")))?;
+        let run = runner.in_pool(&label, listener).map_err(|error| Broken {
+            status: Status::Environment,
+            complaint: format!("{label}: {error}"),
+        })?;
         ended_well(runner, &label, &run.outcome)?;
         pool.push(Sample {
             wall: run.wall,
@@ -159,22 +160,28 @@ fn run_pairs(
 }
 
 /// Goes on unless there was an interrupt.
-fn heed(runner: &Runner<'_>) -> Result<(), (Status, String)> {
+fn heed(runner: &Runner<'_>) -> Result<(), Broken> {
     match runner.interrupts.is_interrupted() {
-        true => Err((Status::Interrupted, "interrupted".to_owned())),
+        true => Err(Broken {
+            status: Status::Interrupted,
+            complaint: "interrupted".to_owned(),
+        }),
         false => Ok(()),
     }
 }
 
 /// A run that failed is no measure of anything.
-fn ended_well(runner: &Runner<'_>, label: &str, outcome: &Outcome) -> Result<(), (Status, String)> {
+fn ended_well(runner: &Runner<'_>, label: &str, outcome: &Outcome) -> Result<(), Broken> {
     if outcome.status <= Status::NothingFound {
         return Ok(());
     }
     heed(runner)?;
     let why = outcome.complaints.first().map(String::as_str);
     let why = why.unwrap_or("it did not end well");
-    Err((outcome.status, format!("{label}: {why}")))
+    Err(Broken {
+        status: outcome.status,
+        complaint: format!("{label}: {why}"),
+    })
 }
 
 fn shortfall(done: usize, asked: u32, why: &str) -> String {

@@ -39,11 +39,8 @@ impl Batch {
             serial,
             function,
             terms,
-            searches: false,
             replies,
-            outstanding: 0,
-            abandoned: false,
-            watcher: None,
+            ..Self::default()
         };
     }
 }
@@ -120,9 +117,8 @@ impl Driver {
     }
 
     fn remove_batch(&mut self, key: u32) {
-        let mut batch = self.batches.remove(key as usize);
+        let batch = self.batches.remove(key as usize);
         if self.spare.len() < MOST_SPARE {
-            batch.replies.clear();
             self.spare.push(batch);
         }
     }

@@ -1,6 +1,5 @@
 //! Cancelling what was submitted, and telling how far it is.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,10 +48,15 @@ impl Core {
             return 0; // it has all its results
         }
         let tasks = driver.cancel_unbegun(core, batch);
-        Self::ensure_fed(core, &mut driver);
-        core.ring(); // before others' callbacks are run here
-        drop(driver);
+        Self::go_on(core, driver);
         tasks
+    }
+
+    /// After tasks were ended: what is left is sent, and whoever waits looks again.
+    pub(crate) fn go_on(core: &Arc<Self>, mut driver: Locked<'_>) {
+        driver.feed(core);
+        Self::ensure_fed(core, &mut driver);
+        core.ring(); // before others' callbacks are run here, as the lock is let go of
     }
 }
 
@@ -61,20 +65,10 @@ impl Driver {
     /// runs is asked to stop and killed after its grace.
     pub(crate) fn cancel(&mut self, core: &Core, batch: u32) -> Cancelled {
         self.poll(core);
-        let mut met = Cancelled::Done;
-        let mut from = 0;
-        let mut rest = self.pending.iter();
-        while let Some(at) = rest.position(|ready| ready.ticket.batch == batch) {
-            from += at;
-            if let Some(ready) = self.pending.remove(from) {
-                self.refuse(ready.ticket, TaskError::Cancelled);
-            }
-            met = Cancelled::NeverRan;
-            rest = self.pending.iter();
-            if from > 0 {
-                rest.nth(from - 1);
-            }
-        }
+        let mut met = match self.cancel_pending(|key| key == batch) {
+            0 => Cancelled::Done,
+            _ => Cancelled::NeverRan,
+        };
         for index in 0..self.seats.len() {
             // From the back: what is taken out moves those behind it.
             for nth in (0..self.seats[index].in_flight.len()).rev() {
@@ -97,16 +91,23 @@ impl Driver {
                 self.note_sent(core, index);
             }
         }
-        let mut tasks = 0;
-        let (meant, others): (VecDeque<_>, _) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(|ready| is_meant(ready.ticket.batch));
-        self.pending = others;
-        for ready in meant {
-            tasks += u64::from(ready.ticket.items);
-            self.refuse(ready.ticket, TaskError::Cancelled);
+        self.cancel_pending(is_meant)
+    }
+
+    /// Ends what no worker has, of the batches that are meant. Returns how many tasks these were.
+    fn cancel_pending(&mut self, is_meant: impl Fn(u32) -> bool) -> u64 {
+        let mut meant = Vec::new();
+        self.pending.retain(|ready| {
+            let stays = !is_meant(ready.ticket.batch);
+            if !stays {
+                meant.push(ready.ticket);
+            }
+            stays
+        });
+        let tasks = meant.iter().map(|ticket| u64::from(ticket.items)).sum();
+        for ticket in meant {
+            self.refuse(ticket, TaskError::Cancelled);
         }
-        self.feed(core);
         tasks
     }
 

@@ -100,12 +100,10 @@ impl Driver {
         };
         seat.careful = seat.stop.is_some() || seat.link.is_skipping();
         match (stopped, skipped) {
-            // No reply either, but there is room: a leader that was about to sleep looks again.
-            _ if sent.ticket.batch == NOBODY => self.arrived += 1,
+            _ if sent.ticket.batch == NOBODY => {}
             (Some(error), _) => self.refuse(sent.ticket, error),
             (None, Some(mut again)) => {
                 again.keep(sent.extra);
-                self.arrived += 1; // no reply, but whoever sends has something to do
                 let ticket = sent.ticket;
                 self.pending.push_front(Ready {
                     ticket,

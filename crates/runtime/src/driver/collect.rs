@@ -177,6 +177,8 @@ impl Driver {
     /// Tells a worker how many of its results were taken.
     fn acknowledge(&mut self, core: &Core, index: usize, taken: usize) {
         self.finished += taken as u64;
+        // Also what is no reply makes room: a leader that was about to sleep looks again.
+        self.arrived += taken as u64;
         let seat = &mut self.seats[index];
         seat.taken += taken as u64;
         seat.blocked = false;

@@ -352,13 +352,8 @@ impl Driver {
         }
     }
 
-    /// The process of a seat, if its pid cannot be another's.
-    pub(super) fn own_pid(&self, index: usize) -> Option<Pid> {
-        self.seats[index].own_pid()
-    }
-
     pub(super) fn signal(&self, core: &Core, index: usize, signal: Signal) {
-        let Some(pid) = self.own_pid(index) else {
+        let Some(pid) = self.seats[index].own_pid() else {
             return;
         };
         if let Err(error) = kill(pid, signal) {

@@ -164,7 +164,8 @@ pub(crate) struct Driver {
     unwatched: bool,
     /// The leader is asleep, or about to be.
     leader_sleeps: bool,
-    /// Counts replies, so that a thread can tell that there were some.
+    /// Grows with results that are taken, and replies that are made here, so that a thread can tell
+    /// that there were some.
     arrived: u64,
     pub(crate) feeder_thread: Option<JoinHandle<()>>,
     /// There is no thread to be had for the feeder: the reaper does its work, a step at a time.

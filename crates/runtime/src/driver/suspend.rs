@@ -115,8 +115,8 @@ impl Group {
 impl Driver {
     /// Stops each worker with its group.
     fn stop_groups(&self, core: &Core) -> Vec<Group> {
-        let group = |seat| {
-            let pid = self.own_pid(seat)?;
+        let group = |seat: usize| {
+            let pid = self.seats[seat].own_pid()?;
             let started = start_time(pid);
             Some(Group { seat, pid, started })
         };

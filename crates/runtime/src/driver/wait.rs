@@ -85,6 +85,23 @@ impl Core {
         }
     }
 
+    /// For who asks and does not wait: what `answer` says, after everything that had come was taken.
+    /// Where it says nothing, more is done for what was asked about. What is pending is sent, also
+    /// when nobody asks again.
+    pub(crate) fn look<R>(
+        self: &Arc<Self>,
+        driver: &mut Locked<'_>,
+        answer: impl FnOnce(&mut Driver) -> Option<R>,
+    ) -> Option<R> {
+        self.glance(driver);
+        let answer = answer(driver);
+        if answer.is_none() {
+            self.urge(driver);
+        }
+        Self::ensure_fed(self, driver);
+        answer
+    }
+
     /// What is done for a task by who asks for it and does not wait, when nobody else drives: it
     /// may stand behind a long one while a worker has nothing to do.
     pub(crate) fn urge(&self, driver: &mut Driver) {

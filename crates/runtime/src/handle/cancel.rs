@@ -107,9 +107,6 @@ fn cancel(core: &Arc<Core>, batch: u32, serial: Option<u64>) -> bool {
         return false;
     }
     let met = driver.cancel(core, batch);
-    driver.feed(core);
-    Core::ensure_fed(core, &mut driver);
-    core.ring(); // before others' callbacks are run here
-    drop(driver);
+    Core::go_on(core, driver);
     met != Cancelled::Done
 }

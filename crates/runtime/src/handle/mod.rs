@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use crate::Transport;
 use crate::arena::Unpacking;
 use crate::chunk::encode_error;
-use crate::driver::{Core, Patience, Reply, Terms, Watcher, Whereabouts, tell_in_turn};
+use crate::driver::{Core, Driver, Patience, Reply, Terms, Watcher, Whereabouts, tell_in_turn};
 use crate::error::TaskError;
 use crate::job::caught;
 use crate::packing::Packing;
@@ -186,12 +186,8 @@ impl<Out: DeserializeOwned> Handle<Out> {
             Err(error) => return Some(Err(error)),
         };
         let mut driver = self.core.lock();
-        self.core.glance(&mut driver);
-        let reply = driver.take_only_reply(batch);
-        if reply.is_none() {
-            self.core.urge(&mut driver);
-        }
-        Core::ensure_fed(&self.core, &mut driver);
+        let take = |driver: &mut Driver| driver.take_only_reply(batch);
+        let reply = self.core.look(&mut driver, take);
         drop(driver);
         Some(self.decode(reply?))
     }
@@ -291,11 +287,8 @@ impl<Out: DeserializeOwned> Handle<Out> {
         let State::Sent(batch) = self.state else {
             return false;
         };
-        let mut driver = self.core.lock();
-        self.core.glance(&mut driver);
-        let whereabouts = driver.whereabouts(&self.core, batch);
-        Core::ensure_fed(&self.core, &mut driver);
-        whereabouts == Whereabouts::Running
+        let whereabouts = |driver: &mut Driver| Some(driver.whereabouts(&self.core, batch));
+        self.core.look(&mut self.core.lock(), whereabouts) == Some(Whereabouts::Running)
     }
 
     /// Whether the result is there.
@@ -304,15 +297,13 @@ impl<Out: DeserializeOwned> Handle<Out> {
         let State::Sent(batch) = self.state else {
             return true;
         };
-        let mut driver = self.core.lock();
-        self.core.glance(&mut driver);
-        let batch = driver.batches.get(batch as usize);
-        let is_done = batch.is_none_or(|batch| !batch.replies.is_empty());
-        if !is_done {
-            self.core.urge(&mut driver);
-        }
-        Core::ensure_fed(&self.core, &mut driver);
-        is_done
+        let is_done = |driver: &mut Driver| {
+            let batch = driver.batches.get(batch as usize);
+            batch
+                .is_none_or(|batch| !batch.replies.is_empty())
+                .then_some(())
+        };
+        self.core.look(&mut self.core.lock(), is_done).is_some()
     }
 }
 
